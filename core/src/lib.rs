@@ -1,0 +1,17 @@
+//! The rules of sso_attr that need no server.
+//!
+//! Everything here is plain Rust over bytes and text, so that it can be unit-tested,
+//! property-tested and fuzzed without PostgreSQL. The extension calls down into this crate;
+//! nothing here calls back.
+
+#![forbid(unsafe_code)]
+
+pub mod envelope;
+pub mod error;
+pub mod expiry;
+pub mod item;
+pub mod keyring;
+pub mod name;
+pub mod token;
+
+pub use error::{Error, Result};

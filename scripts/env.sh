@@ -1,0 +1,30 @@
+# shellcheck shell=bash
+# Sourced by every script: where things are and which PostgreSQL is used.
+#   PG=14..18       major version of the private server under target/ (default 17)
+#   PG_CONFIG=path  use an installed server instead
+
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+PG=${PG:-17}
+if [ -n "${PG_CONFIG:-}" ]; then
+    PG=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
+else
+    PG_CONFIG=$ROOT/target/postgres/$PG/bin/pg_config
+fi
+BUILD_PROFILE=${BUILD_PROFILE:-dev}
+PATH=$ROOT/target/tools/bin:$HOME/.cargo/bin:$PATH
+export ROOT PG PG_CONFIG BUILD_PROFILE PATH
+# Where the bindings' build script finds the server's headers when cargo runs without cargo-pgrx.
+export PGRX_PG_CONFIG_PATH=$PG_CONFIG
+# A Rust backtrace in the server's environment would end up in every error's DETAIL.
+unset RUST_BACKTRACE
+
+die() {
+    echo "$*" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}

@@ -1,0 +1,55 @@
+-- The tables. Everything internal lives in the schema sso_attr, out of reach of PUBLIC.
+
+DO $$
+BEGIN
+    IF pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.<>) 'UTF8' THEN
+        RAISE EXCEPTION 'sso_attr needs a database with encoding UTF8'
+            USING ERRCODE = 'feature_not_supported',
+                  HINT = 'Create the database with ENCODING ''UTF8'' TEMPLATE template0.';
+    END IF;
+END
+$$;
+
+CREATE SCHEMA sso_attr;
+
+CREATE TABLE sso_attr.session (
+    id uuid PRIMARY KEY,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    -- The purge looks for what ended by this, rounded down to ten minutes: an index on the exact
+    -- end would make every renewal write all indexes; this way only one in many does.
+    purge_bin timestamptz GENERATED ALWAYS AS
+        (pg_catalog.date_bin('10 minutes', expires_at, '2000-01-01 00:00:00+00')) STORED,
+    secret_digest bytea NOT NULL CHECK (pg_catalog.octet_length(secret_digest) OPERATOR(pg_catalog.=) 32),
+    user_id text COLLATE pg_catalog."C" NOT NULL,
+    current_app text,
+    remote_addr inet,
+    user_agent text
+) WITH (fillfactor = 80);
+
+CREATE INDEX session_by_user ON sso_attr.session (user_id);
+CREATE INDEX session_by_purge_bin ON sso_attr.session (purge_bin)
+    WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity';
+
+CREATE TABLE sso_attr.attribute (
+    session_id uuid NOT NULL REFERENCES sso_attr.session (id) ON DELETE CASCADE,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL DEFAULT 'infinity',
+    purge_bin timestamptz GENERATED ALWAYS AS
+        (pg_catalog.date_bin('10 minutes', expires_at, '2000-01-01 00:00:00+00')) STORED,
+    name text COLLATE pg_catalog."C" NOT NULL,
+    value jsonb,
+    sealed bytea,
+    PRIMARY KEY (session_id, name),
+    CONSTRAINT attribute_in_clear_or_sealed CHECK ((value IS NULL) OPERATOR(pg_catalog.<>) (sealed IS NULL))
+) WITH (fillfactor = 80);
+
+-- Ciphertext does not compress: do not try.
+ALTER TABLE sso_attr.attribute ALTER COLUMN sealed SET STORAGE EXTERNAL;
+
+CREATE INDEX attribute_by_purge_bin ON sso_attr.attribute (purge_bin)
+    WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity';
+
+SELECT pg_catalog.pg_extension_config_dump('sso_attr.session', '');
+SELECT pg_catalog.pg_extension_config_dump('sso_attr.attribute', '');

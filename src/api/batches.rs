@@ -1,0 +1,247 @@
+//! `sso_attr_*_many`: all or nothing, set-based, in one order of locks.
+
+use std::collections::{HashMap, HashSet};
+
+use pgrx::prelude::*;
+use sso_attr_core::envelope::Place;
+use sso_attr_core::expiry::Timestamp;
+use sso_attr_core::item::{self, Defaults, Item, Repeats, Shape};
+use sso_attr_core::{Error, Result};
+use zeroize::Zeroizing;
+
+use super::{Call, answer, end, inserting, on_session, ttl, value};
+use crate::error::Answer;
+use crate::pg::datum::Jsonb;
+use crate::pg::spi::Access;
+use crate::store::attribute::Stored;
+use crate::store::batch::{self, Entry};
+use crate::vault;
+
+/// Creates attributes; any that is there, or is named twice, raises unique_violation.
+#[pg_extern]
+fn sso_attr_create_many(
+    ust: Option<&str>,
+    data: Option<Jsonb>,
+    expiration: default!(Option<f64>, "NULL"),
+    encrypt: default!(Option<bool>, "false"),
+) -> Answer<()> {
+    answer(|| {
+        let data = text_of(data)?;
+        let defaults = Defaults { ttl: ttl(expiration)?, encrypt };
+        let items = items(&data, Shape::Values, defaults, Repeats::Refused)?;
+        inserting(ust, |call| {
+            let entries = items
+                .iter()
+                .map(|item| entry(call, item, item.encrypt.unwrap_or(false)))
+                .collect::<Result<Vec<_>>>()?;
+            let created = batch::create(call.db, &call.session, &entries, call.now);
+            match left_out(names(&items), created) {
+                existing if existing.is_empty() => Ok(()),
+                existing => Err(Error::AttributeExists(existing)),
+            }
+        })
+    })
+}
+
+/// Replaces attributes; any that is not there raises no_data_found, and nothing is changed.
+#[pg_extern]
+fn sso_attr_update_many(
+    ust: Option<&str>,
+    data: Option<Jsonb>,
+    expiration: default!(Option<f64>, "NULL"),
+    encrypt: default!(Option<bool>, "NULL"),
+) -> Answer<()> {
+    answer(|| {
+        let data = text_of(data)?;
+        let defaults = Defaults { ttl: ttl(expiration)?, encrypt };
+        let items = items(&data, Shape::Values, defaults, Repeats::LastWins)?;
+        on_session(Access::Write, ust, |call| {
+            let sealed = lock_all(call, &names(&items))?;
+            let entries = items
+                .iter()
+                .zip(sealed)
+                .map(|(item, sealed)| entry(call, item, item.encrypt.unwrap_or(sealed)))
+                .collect::<Result<Vec<_>>>()?;
+            batch::update(call.db, &call.session, &entries, call.now);
+            Ok(())
+        })
+    })
+}
+
+/// Creates or replaces attributes.
+#[pg_extern]
+fn sso_attr_set_many(
+    ust: Option<&str>,
+    data: Option<Jsonb>,
+    expiration: default!(Option<f64>, "NULL"),
+    encrypt: default!(Option<bool>, "NULL"),
+) -> Answer<()> {
+    answer(|| {
+        let data = text_of(data)?;
+        let defaults = Defaults { ttl: ttl(expiration)?, encrypt };
+        let mut items = items(&data, Shape::Values, defaults, Repeats::LastWins)?;
+        inserting(ust, |call| {
+            // A protection that was looked up can have changed by the time the row is locked. Such
+            // rows are left out, but locked, so that the second look is final.
+            while !items.is_empty() {
+                let done = set_as_found(call, &items)?;
+                items.retain(|item| !done.contains(item.name.as_ref()));
+            }
+            Ok(())
+        })
+    })
+}
+
+fn set_as_found(call: &Call<'_>, items: &[Item<'_>]) -> Result<HashSet<String>> {
+    let (asked, unasked): (Vec<_>, Vec<_>) = items.iter().partition(|item| item.encrypt.is_some());
+    let asked: Vec<&str> = asked.iter().map(|item| item.name.as_ref()).collect();
+    let unasked: Vec<&str> = unasked.iter().map(|item| item.name.as_ref()).collect();
+    let found = if unasked.is_empty() {
+        Vec::new()
+    } else {
+        batch::find(call.db, &call.session, &unasked, call.now)
+    };
+    let sealed: HashSet<&str> = found.iter().filter(|row| row.sealed).map(|row| row.name.as_str()).collect();
+    let entries = items
+        .iter()
+        .map(|item| entry(call, item, item.encrypt.unwrap_or(sealed.contains(item.name.as_ref()))))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(batch::set(call.db, &call.session, &entries, &asked, call.now).into_iter().collect())
+}
+
+/// Moves the ends of attributes; any that is not there raises no_data_found, and nothing is changed.
+#[pg_extern]
+fn sso_attr_set_expiry_many(
+    ust: Option<&str>,
+    data: Option<Jsonb>,
+    expiration: default!(Option<f64>, "NULL"),
+) -> Answer<()> {
+    answer(|| {
+        let data = text_of(data)?;
+        let defaults = Defaults { ttl: ttl(expiration)?, encrypt: None };
+        let items = items(&data, Shape::Expiries, defaults, Repeats::LastWins)?;
+        on_session(Access::Write, ust, |call| {
+            lock_all(call, &names(&items))?;
+            let ends = items
+                .iter()
+                .map(|item| Ok((item.name.as_ref(), item_end(item, call.now)?.unwrap_or(Timestamp::NEVER))))
+                .collect::<Result<Vec<_>>>()?;
+            batch::set_expiry(call.db, &call.session, &ends, call.now);
+            Ok(())
+        })
+    })
+}
+
+/// The values under these names as one object, null where one is not there.
+#[pg_extern(stable, parallel_safe)]
+fn sso_attr_get_many(ust: Option<&str>, names: Option<Vec<Option<String>>>) -> Answer<Jsonb> {
+    answer(|| {
+        let names = sought(names)?;
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (session, found) = on_session(Access::Read, ust, |call| {
+            Ok((call.session, batch::get(call.db, &call.session, &names, call.now)))
+        })?;
+        let found: HashMap<String, Stored> = found.into_iter().collect();
+        let mut object = value::ObjectText::default();
+        for name in names {
+            object.entry(name, |text| match found.get(name) {
+                Some(stored) => value::append(text, Place { session: session.id, name }, stored),
+                None => {
+                    text.push_str("null");
+                    Ok(())
+                }
+            })?;
+        }
+        Ok(object.finish())
+    })
+}
+
+/// Which of these names are there, as one object of booleans.
+#[pg_extern(stable, parallel_safe)]
+fn sso_attr_exists_many(ust: Option<&str>, names: Option<Vec<Option<String>>>) -> Answer<Jsonb> {
+    answer(|| {
+        let names = sought(names)?;
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let found = on_session(Access::Read, ust, |call| {
+            Ok(batch::find(call.db, &call.session, &names, call.now))
+        })?;
+        let found: HashSet<&str> = found.iter().map(|row| row.name.as_str()).collect();
+        let mut object = value::ObjectText::default();
+        for name in names {
+            object.entry(name, |text| {
+                text.push_str(if found.contains(name) { "true" } else { "false" });
+                Ok(())
+            })?;
+        }
+        Ok(object.finish())
+    })
+}
+
+/// Deletes attributes and counts those that were there.
+#[pg_extern]
+fn sso_attr_delete_many(ust: Option<&str>, names: Option<Vec<Option<String>>>) -> Answer<i64> {
+    answer(|| {
+        let names = sought(names)?;
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        on_session(Access::Write, ust, |call| {
+            let deleted = batch::delete(call.db, &call.session, &names, call.now);
+            call.still_live(deleted > 0)?;
+            Ok(deleted as i64)
+        })
+    })
+}
+
+fn text_of(data: Option<Jsonb>) -> Result<Zeroizing<String>> {
+    let data = data.ok_or_else(|| Error::argument("data must not be null"))?;
+    Ok(data.with_text(|text| Zeroizing::new(text.to_owned())))
+}
+
+fn items(data: &str, shape: Shape, defaults: Defaults, repeats: Repeats) -> Result<Vec<Item<'_>>> {
+    let items = item::parse(data, shape, defaults, repeats)?;
+    for item in &items {
+        value::check_size(item.value).map_err(|error| error.in_item(item.index))?;
+    }
+    Ok(items)
+}
+
+fn names<'a>(items: &'a [Item<'_>]) -> Vec<&'a str> {
+    items.iter().map(|item| item.name.as_ref()).collect()
+}
+
+fn item_end(item: &Item<'_>, now: Timestamp) -> Result<Option<Timestamp>> {
+    end(item.ttl, now).map_err(|error| error.in_item(item.index))
+}
+
+fn entry<'a>(call: &Call<'_>, item: &'a Item<'_>, sealed: bool) -> Result<Entry<'a>> {
+    let name = item.name.as_ref();
+    let content = if sealed {
+        Stored::Sealed(vault::seal_text(Place { session: call.session.id, name }, item.value)?)
+    } else {
+        Stored::Clear(Jsonb::from_text(item.value.as_bytes()))
+    };
+    Ok(Entry { name, content, end: item_end(item, call.now)? })
+}
+
+/// Locks attributes that must all be there; tells for each, in the same order, whether it is sealed.
+fn lock_all(call: &Call<'_>, names: &[&str]) -> Result<Vec<bool>> {
+    let found = batch::lock(call.db, &call.session, names, call.now);
+    if found.len() == names.len() {
+        return Ok(found.into_iter().map(|row| row.sealed).collect());
+    }
+    let missing = left_out(names.to_vec(), found.into_iter().map(|row| row.name).collect());
+    Err(call.unless_ended(Error::AttributeMissing(missing)))
+}
+
+/// The wanted names that are not among those done.
+fn left_out(wanted: Vec<&str>, done: Vec<String>) -> Vec<String> {
+    let done: HashSet<String> = done.into_iter().collect();
+    wanted.into_iter().filter(|name| !done.contains(*name)).map(str::to_owned).collect()
+}
+
+fn sought(names: Option<Vec<Option<String>>>) -> Result<Vec<String>> {
+    names
+        .ok_or_else(|| Error::argument("names must not be null"))?
+        .into_iter()
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| Error::argument("names must not contain null"))
+}

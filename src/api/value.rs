@@ -1,0 +1,91 @@
+//! Values on their way in and out: conversion, size, protection.
+
+use sso_attr_core::envelope::Place;
+use sso_attr_core::error::quoted;
+use sso_attr_core::{Error, Result};
+use zeroize::Zeroizing;
+
+use crate::pg::any::AnyValue;
+use crate::pg::datum::Jsonb;
+use crate::settings;
+use crate::store::attribute::{Content, Stored};
+use crate::vault;
+
+/// Converts an argument as `to_jsonb` does, with the caller's rights, and checks its size. SQL NULL
+/// is JSON null.
+pub fn decode(value: Option<AnyValue>) -> Result<Jsonb> {
+    let Some(value) = value else {
+        return Ok(Jsonb::null());
+    };
+    let json = value.to_jsonb();
+    if value.text_bound().is_none_or(|bound| bound > settings::max_value_size()) {
+        json.with_text(check_size)?;
+    }
+    Ok(json)
+}
+
+/// Refuses a JSON text over sso_attr.max_value_size.
+pub fn check_size(text: &str) -> Result<()> {
+    let limit = settings::max_value_size();
+    if text.len() <= limit {
+        return Ok(());
+    }
+    Err(Error::TooLong {
+        what: "value".into(),
+        limit: limit as u64,
+        unit: "bytes of JSON text",
+        hint: Some("Raise sso_attr.max_value_size, or store a reference."),
+    })
+}
+
+/// The form that `encrypt` asks for; NULL leaves a row's protection as it is.
+pub fn protect(place: Place<'_>, json: Jsonb, encrypt: Option<bool>) -> Result<Content> {
+    Ok(match encrypt {
+        Some(true) => Content::As(Stored::Sealed(vault::seal(place, json)?)),
+        Some(false) => Content::As(Stored::Clear(json)),
+        None if vault::is_configured() => Content::Unchanged { clear: json, sealed: vault::seal(place, json).ok() },
+        None => Content::Unchanged { clear: json, sealed: None },
+    })
+}
+
+/// The value as jsonb, in the caller's memory.
+pub fn reveal(place: Place<'_>, stored: Stored) -> Result<Jsonb> {
+    match stored {
+        Stored::Clear(json) => Ok(json),
+        Stored::Sealed(bytes) => Ok(Jsonb::from_text(&vault::open(place, &bytes)?)),
+    }
+}
+
+/// Appends the value's JSON text to `text`.
+pub fn append(text: &mut String, place: Place<'_>, stored: &Stored) -> Result<()> {
+    match stored {
+        Stored::Clear(json) => json.with_text(|json| text.push_str(json)),
+        Stored::Sealed(bytes) => {
+            let opened = vault::open(place, bytes)?;
+            text.push_str(std::str::from_utf8(&opened).map_err(|_| Error::SealBroken)?);
+        }
+    }
+    Ok(())
+}
+
+/// A JSON object under construction; wiped when it is finished, since it may hold secrets.
+#[derive(Default)]
+pub struct ObjectText(Zeroizing<String>);
+
+impl ObjectText {
+    /// Adds a name and the value that `write` appends.
+    pub fn entry(&mut self, name: &str, write: impl FnOnce(&mut String) -> Result<()>) -> Result<()> {
+        let opening = if self.0.is_empty() { '{' } else { ',' };
+        self.0.push(opening);
+        self.0.push_str(&quoted(name));
+        self.0.push(':');
+        write(&mut self.0)
+    }
+
+    /// The object as jsonb.
+    pub fn finish(mut self) -> Jsonb {
+        let closing = if self.0.is_empty() { "{}" } else { "}" };
+        self.0.push_str(closing);
+        Jsonb::from_text(self.0.as_bytes())
+    }
+}

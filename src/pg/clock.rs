@@ -1,0 +1,11 @@
+//! The clock of expiry.
+
+use pgrx::pg_sys;
+use sso_attr_core::expiry::Timestamp;
+
+/// The instant at which the call runs, not the transaction's start: what a long procedure stores
+/// must not be born expired.
+pub fn now() -> Timestamp {
+    // SAFETY: reads the system clock; no precondition.
+    Timestamp(unsafe { pg_sys::GetCurrentTimestamp() })
+}

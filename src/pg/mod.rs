@@ -1,0 +1,7 @@
+//! The only place that touches PostgreSQL's C interface: everything `unsafe` is below here.
+
+pub mod any;
+pub mod clock;
+pub mod datum;
+pub mod settings;
+pub mod spi;

@@ -1,0 +1,83 @@
+//! The settings, each private with a typed accessor.
+
+use std::ffi::CStr;
+use std::path::PathBuf;
+
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+use sso_attr_core::expiry::Ttl;
+
+/// One hour: what most session stores default to.
+static SESSION_EXPIRATION: GucSetting<i32> = GucSetting::<i32>::new(3600);
+/// Thirty days: an absolute timeout, as OWASP ASVS asks for, that is rarely felt.
+static SESSION_MAX_LIFETIME: GucSetting<i32> = GucSetting::<i32>::new(30 * 24 * 3600);
+/// One megabyte: far above session state, far below what hurts.
+static MAX_VALUE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
+/// A path, never a key: settings are shown, logged and dumped.
+static KEYRING_FILE: GucSetting<Option<std::ffi::CString>> =
+    GucSetting::<Option<std::ffi::CString>>::new(None);
+
+/// How long a session lasts when sso_session_create or sso_session_renew is not told.
+pub fn session_expiration() -> Ttl {
+    Ttl::Micros(i64::from(SESSION_EXPIRATION.get()) * 1_000_000)
+}
+
+/// Seconds after its creation at which a session ends whatever was renewed; `None` is no cap.
+pub fn session_max_lifetime() -> Option<i64> {
+    match SESSION_MAX_LIFETIME.get() {
+        0 => None,
+        seconds => Some(seconds.into()),
+    }
+}
+
+/// The longest value, in bytes of its JSON text.
+pub fn max_value_size() -> usize {
+    MAX_VALUE_SIZE.get() as usize
+}
+
+/// Where the keyring is, if anywhere.
+pub fn keyring_file() -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStringExt;
+    let path = KEYRING_FILE.get()?.into_bytes();
+    (!path.is_empty()).then(|| std::ffi::OsString::from_vec(path).into())
+}
+
+/// Defines them all and reserves the prefix.
+pub fn define() {
+    seconds(
+        &SESSION_EXPIRATION,
+        c"sso_attr.session_expiration",
+        c"Lifetime of a session that is created or renewed without an expiration.",
+        1,
+        GucContext::Userset,
+    );
+    seconds(
+        &SESSION_MAX_LIFETIME,
+        c"sso_attr.session_max_lifetime",
+        c"Age at which a session ends however often it was renewed; 0 means no limit.",
+        0,
+        GucContext::Suset,
+    );
+    GucRegistry::define_int_guc(
+        c"sso_attr.max_value_size",
+        c"Longest attribute value, in bytes of its JSON text.",
+        c"",
+        &MAX_VALUE_SIZE,
+        1,
+        256 * 1024 * 1024,
+        GucContext::Suset,
+        GucFlags::UNIT_BYTE,
+    );
+    GucRegistry::define_string_guc(
+        c"sso_attr.keyring_file",
+        c"File with the encryption keys, one \"id:64 hex digits\" a line, the first one primary.",
+        c"The server must be able to read it, and group and others must not.",
+        &KEYRING_FILE,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    crate::pg::settings::reserve_prefix();
+}
+
+fn seconds(setting: &'static GucSetting<i32>, name: &'static CStr, what: &'static CStr, min: i32, context: GucContext) {
+    GucRegistry::define_int_guc(name, what, c"", setting, min, i32::MAX, context, GucFlags::UNIT_S);
+}

@@ -1,0 +1,236 @@
+//! The table sso_attr.attribute, one row at a time.
+
+use sso_attr_core::expiry::Timestamp;
+
+use super::session::Live;
+use crate::pg::datum::Jsonb;
+use crate::pg::spi::{Db, Param, Row, statement};
+
+/// A value in the form in which a row holds it.
+pub enum Stored {
+    Clear(Jsonb),
+    Sealed(Vec<u8>),
+}
+
+/// What a call wants to be stored.
+pub enum Content {
+    /// This form, whatever the row holds now.
+    As(Stored),
+    /// In clear where the row is in clear, sealed where it is sealed. Without a keyring there is
+    /// nothing to put into a sealed row, which is then left alone.
+    Unchanged { clear: Jsonb, sealed: Option<Vec<u8>> },
+}
+
+impl Content {
+    fn params(&self) -> (Param<'_>, Param<'_>) {
+        match self {
+            Content::As(Stored::Clear(json)) => (Param::Json(*json), Param::Null),
+            Content::As(Stored::Sealed(bytes)) => (Param::Null, Param::Bytes(bytes)),
+            Content::Unchanged { clear, sealed } => {
+                (Param::Json(*clear), sealed.as_deref().map_or(Param::Null, Param::Bytes))
+            }
+        }
+    }
+}
+
+/// A row as sso_attr_list shows it.
+pub struct Listed {
+    pub name: String,
+    pub stored: Stored,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+statement! {
+    UPDATE(UUIDOID, TEXTOID, JSONBOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID) =
+        c"UPDATE sso_attr.attribute AS a
+          SET value = $3, sealed = $4, expires_at = COALESCE($5, a.expires_at), updated_at = $6
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
+            AND a.expires_at OPERATOR(pg_catalog.>) $6"
+}
+statement! {
+    UPDATE_UNCHANGED(UUIDOID, TEXTOID, JSONBOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID) =
+        c"UPDATE sso_attr.attribute AS a
+          SET value = CASE WHEN a.sealed IS NULL THEN $3 END,
+              sealed = CASE WHEN a.sealed IS NOT NULL THEN $4 END,
+              expires_at = COALESCE($5, a.expires_at), updated_at = $6
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
+            AND a.expires_at OPERATOR(pg_catalog.>) $6 AND (a.sealed IS NULL OR $4 IS NOT NULL)"
+}
+statement! {
+    CREATE(UUIDOID, TEXTOID, JSONBOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID) =
+        c"INSERT INTO sso_attr.attribute AS a
+              (session_id, name, value, sealed, expires_at, created_at, updated_at)
+          VALUES ($1, $2, $3, $4, COALESCE($5, 'infinity'), $6, $6)
+          ON CONFLICT (session_id, name) DO UPDATE
+          SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, expires_at = EXCLUDED.expires_at,
+              created_at = EXCLUDED.created_at, updated_at = EXCLUDED.updated_at
+          WHERE a.expires_at OPERATOR(pg_catalog.<=) $6"
+}
+statement! {
+    SET(UUIDOID, TEXTOID, JSONBOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID) =
+        c"INSERT INTO sso_attr.attribute AS a
+              (session_id, name, value, sealed, expires_at, created_at, updated_at)
+          VALUES ($1, $2, $3, $4, COALESCE($5, 'infinity'), $6, $6)
+          ON CONFLICT (session_id, name) DO UPDATE
+          SET value = $3, sealed = $4, updated_at = $6,
+              created_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $6 THEN $6 ELSE a.created_at END,
+              expires_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $6 THEN EXCLUDED.expires_at
+                                ELSE COALESCE($5, a.expires_at) END"
+}
+statement! {
+    SET_UNCHANGED(UUIDOID, TEXTOID, JSONBOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID) =
+        c"INSERT INTO sso_attr.attribute AS a
+              (session_id, name, value, expires_at, created_at, updated_at)
+          VALUES ($1, $2, $3, COALESCE($5, 'infinity'), $6, $6)
+          ON CONFLICT (session_id, name) DO UPDATE
+          SET value = CASE WHEN a.sealed IS NULL OR a.expires_at OPERATOR(pg_catalog.<=) $6 THEN $3 END,
+              sealed = CASE WHEN a.sealed IS NOT NULL AND a.expires_at OPERATOR(pg_catalog.>) $6 THEN $4 END,
+              updated_at = $6,
+              created_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $6 THEN $6 ELSE a.created_at END,
+              expires_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $6 THEN EXCLUDED.expires_at
+                                ELSE COALESCE($5, a.expires_at) END
+          WHERE a.sealed IS NULL OR a.expires_at OPERATOR(pg_catalog.<=) $6 OR $4 IS NOT NULL"
+}
+statement! {
+    SET_EXPIRY(UUIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID) =
+        c"UPDATE sso_attr.attribute AS a SET expires_at = $3, updated_at = $4
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
+            AND a.expires_at OPERATOR(pg_catalog.>) $4"
+}
+statement! {
+    GET(UUIDOID, TEXTOID, TIMESTAMPTZOID) =
+        c"SELECT a.value, a.sealed FROM sso_attr.attribute AS a
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
+            AND a.expires_at OPERATOR(pg_catalog.>) $3"
+}
+statement! {
+    EXISTS(UUIDOID, TEXTOID, TIMESTAMPTZOID) =
+        c"SELECT FROM sso_attr.attribute AS a
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
+            AND a.expires_at OPERATOR(pg_catalog.>) $3"
+}
+statement! {
+    TAKE(UUIDOID, TEXTOID, TIMESTAMPTZOID) =
+        c"DELETE FROM sso_attr.attribute AS a
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
+            AND a.expires_at OPERATOR(pg_catalog.>) $3
+          RETURNING a.value, a.sealed"
+}
+statement! {
+    DELETE(UUIDOID, TEXTOID, TIMESTAMPTZOID) =
+        c"DELETE FROM sso_attr.attribute AS a
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
+            AND a.expires_at OPERATOR(pg_catalog.>) $3"
+}
+statement! {
+    NAMES(UUIDOID, TIMESTAMPTZOID) =
+        c"SELECT a.name FROM sso_attr.attribute AS a
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.expires_at OPERATOR(pg_catalog.>) $2
+          ORDER BY a.name"
+}
+statement! {
+    LIST(UUIDOID, TIMESTAMPTZOID) =
+        c"SELECT a.name, a.value, a.sealed, a.created_at, a.updated_at, a.expires_at
+          FROM sso_attr.attribute AS a
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.expires_at OPERATOR(pg_catalog.>) $2
+          ORDER BY a.name"
+}
+
+/// Replaces a live attribute; false where there is none that can take the content.
+pub fn update(
+    db: &Db, session: &Live, name: &str, content: &Content, end: Option<Timestamp>, now: Timestamp,
+) -> bool {
+    let statement = match content {
+        Content::As(_) => &UPDATE,
+        Content::Unchanged { .. } => &UPDATE_UNCHANGED,
+    };
+    db.run(statement, &written(session, name, content, end, now)).count() == 1
+}
+
+/// Creates an attribute, over an expired one too; false where a live one is.
+pub fn create(
+    db: &Db, session: &Live, name: &str, content: &Content, end: Option<Timestamp>, now: Timestamp,
+) -> bool {
+    db.run(&CREATE, &written(session, name, content, end, now)).count() == 1
+}
+
+/// Creates or replaces; false where a sealed attribute cannot take the content.
+pub fn set(
+    db: &Db, session: &Live, name: &str, content: &Content, end: Option<Timestamp>, now: Timestamp,
+) -> bool {
+    let statement = match content {
+        Content::As(_) => &SET,
+        Content::Unchanged { .. } => &SET_UNCHANGED,
+    };
+    db.run(statement, &written(session, name, content, end, now)).count() == 1
+}
+
+fn written<'a>(
+    session: &Live, name: &'a str, content: &'a Content, end: Option<Timestamp>, now: Timestamp,
+) -> [Param<'a>; 6] {
+    let (value, sealed) = content.params();
+    let end = end.map_or(Param::Null, Param::Time);
+    [Param::Uuid(session.id), Param::Text(name), value, sealed, end, Param::Time(now)]
+}
+
+/// Moves the end of a live attribute; false where there is none.
+pub fn set_expiry(db: &Db, session: &Live, name: &str, end: Timestamp, now: Timestamp) -> bool {
+    let params = [Param::Uuid(session.id), Param::Text(name), Param::Time(end), Param::Time(now)];
+    db.run(&SET_EXPIRY, &params).count() == 1
+}
+
+/// A live attribute's value.
+pub fn get(db: &Db, session: &Live, name: &str, now: Timestamp) -> Option<Stored> {
+    db.run(&GET, &sought(session, name, now)).first().and_then(|row| stored(&row, 1))
+}
+
+/// Whether a live attribute is there.
+pub fn exists(db: &Db, session: &Live, name: &str, now: Timestamp) -> bool {
+    db.run(&EXISTS, &sought(session, name, now)).count() == 1
+}
+
+/// Deletes a live attribute and gives its value: of concurrent calls one gets it.
+pub fn take(db: &Db, session: &Live, name: &str, now: Timestamp) -> Option<Stored> {
+    db.run(&TAKE, &sought(session, name, now)).first().and_then(|row| stored(&row, 1))
+}
+
+/// Deletes a live attribute; false where there is none.
+pub fn delete(db: &Db, session: &Live, name: &str, now: Timestamp) -> bool {
+    db.run(&DELETE, &sought(session, name, now)).count() == 1
+}
+
+fn sought<'a>(session: &Live, name: &'a str, now: Timestamp) -> [Param<'a>; 3] {
+    [Param::Uuid(session.id), Param::Text(name), Param::Time(now)]
+}
+
+/// The names of all live attributes, in byte order.
+pub fn names(db: &Db, session: &Live, now: Timestamp) -> Vec<String> {
+    let rows = db.run(&NAMES, &[Param::Uuid(session.id), Param::Time(now)]);
+    rows.iter().filter_map(|row| row.text(1).map(str::to_owned)).collect()
+}
+
+/// All live attributes, by name in byte order.
+pub fn list(db: &Db, session: &Live, now: Timestamp) -> Vec<Listed> {
+    let rows = db.run(&LIST, &[Param::Uuid(session.id), Param::Time(now)]);
+    rows.iter()
+        .filter_map(|row| {
+            Some(Listed {
+                name: row.text(1)?.to_owned(),
+                stored: stored(&row, 2)?,
+                created_at: row.time(4)?,
+                updated_at: row.time(5)?,
+                expires_at: row.time(6)?,
+            })
+        })
+        .collect()
+}
+
+/// The columns `value` and `sealed`, of which a CHECK keeps exactly one.
+pub(super) fn stored(row: &Row<'_>, value: i32) -> Option<Stored> {
+    match row.json(value) {
+        Some(json) => Some(Stored::Clear(json)),
+        None => row.bytes(value + 1).map(|bytes| Stored::Sealed(bytes.to_vec())),
+    }
+}

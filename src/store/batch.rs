@@ -1,0 +1,200 @@
+//! The table sso_attr.attribute, many rows of one session in one step.
+
+use sso_attr_core::expiry::Timestamp;
+
+use super::attribute::{Stored, stored};
+use super::session::Live;
+use crate::pg::spi::{ArrayOf, Db, Param, Rows, statement};
+
+/// One row to write, its protection decided.
+pub struct Entry<'a> {
+    pub name: &'a str,
+    pub content: Stored,
+    /// `None` keeps the end of a row that is there.
+    pub end: Option<Timestamp>,
+}
+
+/// A live attribute found under its name.
+pub struct Found {
+    pub name: String,
+    pub sealed: bool,
+}
+
+statement! {
+    /// Locks in name order; what concurrent calls deleted meanwhile does not come back.
+    LOCK(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
+        c"SELECT a.name, a.sealed IS NOT NULL FROM sso_attr.attribute AS a
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
+            AND a.expires_at OPERATOR(pg_catalog.>) $3
+          ORDER BY a.name FOR NO KEY UPDATE"
+}
+statement! {
+    LOCK_FOR_DELETE(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
+        c"SELECT a.name, a.sealed IS NOT NULL FROM sso_attr.attribute AS a
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
+            AND a.expires_at OPERATOR(pg_catalog.>) $3
+          ORDER BY a.name FOR UPDATE"
+}
+statement! {
+    FIND(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
+        c"SELECT a.name, a.sealed IS NOT NULL FROM sso_attr.attribute AS a
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
+            AND a.expires_at OPERATOR(pg_catalog.>) $3"
+}
+statement! {
+    UPDATE(UUIDOID, TEXTARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID) =
+        c"UPDATE sso_attr.attribute AS a
+          SET value = d.value, sealed = d.sealed,
+              expires_at = COALESCE(d.expires_at, a.expires_at), updated_at = $6
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
+                          pg_catalog.unnest($5)) AS d(name, value, sealed, expires_at)
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name"
+}
+statement! {
+    CREATE(UUIDOID, TEXTARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID) =
+        c"INSERT INTO sso_attr.attribute AS a
+              (session_id, name, value, sealed, expires_at, created_at, updated_at)
+          SELECT $1, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'), $6, $6
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
+                          pg_catalog.unnest($5)) AS d(name, value, sealed, expires_at)
+          ORDER BY d.name COLLATE pg_catalog.\"C\"
+          ON CONFLICT (session_id, name) DO UPDATE
+          SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, expires_at = EXCLUDED.expires_at,
+              created_at = EXCLUDED.created_at, updated_at = EXCLUDED.updated_at
+          WHERE a.expires_at OPERATOR(pg_catalog.<=) $6
+          RETURNING a.name"
+}
+statement! {
+    /// DO UPDATE sees only the row and EXCLUDED, where `infinity` may mean never or unchanged, and
+    /// a protection may be wanted or merely guessed: $7 names the items whose protection was asked
+    /// for, $8 those that shall never expire. Rows that the last WHERE leaves out are locked.
+    SET(UUIDOID, TEXTARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
+        TEXTARRAYOID, TEXTARRAYOID) =
+        c"INSERT INTO sso_attr.attribute AS a
+              (session_id, name, value, sealed, expires_at, created_at, updated_at)
+          SELECT $1, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'), $6, $6
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
+                          pg_catalog.unnest($5)) AS d(name, value, sealed, expires_at)
+          ORDER BY d.name COLLATE pg_catalog.\"C\"
+          ON CONFLICT (session_id, name) DO UPDATE
+          SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, updated_at = EXCLUDED.updated_at,
+              created_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $6 THEN $6 ELSE a.created_at END,
+              expires_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $6
+                                     OR EXCLUDED.expires_at OPERATOR(pg_catalog.<) 'infinity'
+                                     OR a.name OPERATOR(pg_catalog.=) ANY ($8)
+                                THEN EXCLUDED.expires_at ELSE a.expires_at END
+          WHERE a.expires_at OPERATOR(pg_catalog.<=) $6
+             OR (a.sealed IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.sealed IS NULL)
+             OR a.name OPERATOR(pg_catalog.=) ANY ($7)
+          RETURNING a.name"
+}
+statement! {
+    SET_EXPIRY(UUIDOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID) =
+        c"UPDATE sso_attr.attribute AS a SET expires_at = d.expires_at, updated_at = $4
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS d(name, expires_at)
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name"
+}
+statement! {
+    DELETE(UUIDOID, TEXTARRAYOID) =
+        c"DELETE FROM sso_attr.attribute AS a
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)"
+}
+statement! {
+    GET(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
+        c"SELECT a.name, a.value, a.sealed FROM sso_attr.attribute AS a
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
+            AND a.expires_at OPERATOR(pg_catalog.>) $3"
+}
+
+/// Locks the live attributes among `names` and returns them in byte order.
+pub fn lock(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> Vec<Found> {
+    found(&db.run(&LOCK, &among(session, names, now)))
+}
+
+/// The live attributes among `names`, without a lock.
+pub fn find(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> Vec<Found> {
+    found(&db.run(&FIND, &among(session, names, now)))
+}
+
+fn found(rows: &Rows<'_>) -> Vec<Found> {
+    rows.iter()
+        .filter_map(|row| row.text(1).map(|name| Found { name: name.to_owned(), sealed: row.is_true(2) }))
+        .collect()
+}
+
+/// Replaces attributes that [`lock`] found.
+pub fn update(db: &Db, session: &Live, entries: &[Entry<'_>], now: Timestamp) {
+    db.run(&UPDATE, &written(session, entries, now));
+}
+
+/// Creates attributes, over expired ones too; returns the names created, the others being there.
+pub fn create(db: &Db, session: &Live, entries: &[Entry<'_>], now: Timestamp) -> Vec<String> {
+    names_of(&db.run(&CREATE, &written(session, entries, now)))
+}
+
+/// Creates or replaces; returns the names done. One is left out where the row's protection is not
+/// the entry's and `protected` does not name it; that row is locked then.
+pub fn set(
+    db: &Db, session: &Live, entries: &[Entry<'_>], protected: &[&str], now: Timestamp,
+) -> Vec<String> {
+    let never: Vec<&str> = entries
+        .iter()
+        .filter(|entry| entry.end == Some(Timestamp::NEVER))
+        .map(|entry| entry.name)
+        .collect();
+    let [id, names, values, sealed, ends, now] = written(session, entries, now);
+    names_of(&db.run(&SET, &[id, names, values, sealed, ends, now, texts(protected), texts(&never)]))
+}
+
+/// Moves the ends of attributes that [`lock`] found.
+pub fn set_expiry(db: &Db, session: &Live, ends: &[(&str, Timestamp)], now: Timestamp) {
+    let names = Param::array(ArrayOf::Text, ends.iter().map(|(name, _)| Param::Text(name)));
+    let times = Param::array(ArrayOf::Time, ends.iter().map(|(_, end)| Param::Time(*end)));
+    db.run(&SET_EXPIRY, &[Param::Uuid(session.id), names, times, Param::Time(now)]);
+}
+
+/// Deletes the live attributes among `names` and counts them.
+pub fn delete(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> u64 {
+    let locked = found(&db.run(&LOCK_FOR_DELETE, &among(session, names, now)));
+    let locked: Vec<&str> = locked.iter().map(|found| found.name.as_str()).collect();
+    db.run(&DELETE, &[Param::Uuid(session.id), texts(&locked)]).count()
+}
+
+/// The values of the live attributes among `names`.
+pub fn get(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> Vec<(String, Stored)> {
+    let rows = db.run(&GET, &among(session, names, now));
+    rows.iter().filter_map(|row| Some((row.text(1)?.to_owned(), stored(&row, 2)?))).collect()
+}
+
+fn among(session: &Live, names: &[&str], now: Timestamp) -> [Param<'static>; 3] {
+    [Param::Uuid(session.id), texts(names), Param::Time(now)]
+}
+
+fn texts(names: &[&str]) -> Param<'static> {
+    Param::array(ArrayOf::Text, names.iter().map(|name| Param::Text(name)))
+}
+
+fn written(session: &Live, entries: &[Entry<'_>], now: Timestamp) -> [Param<'static>; 6] {
+    let names = entries.iter().map(|entry| Param::Text(entry.name));
+    let values = entries.iter().map(|entry| match &entry.content {
+        Stored::Clear(json) => Param::Json(*json),
+        Stored::Sealed(_) => Param::Null,
+    });
+    let sealed = entries.iter().map(|entry| match &entry.content {
+        Stored::Clear(_) => Param::Null,
+        Stored::Sealed(bytes) => Param::Bytes(bytes),
+    });
+    let ends = entries.iter().map(|entry| entry.end.map_or(Param::Null, Param::Time));
+    [
+        Param::Uuid(session.id),
+        Param::array(ArrayOf::Text, names),
+        Param::array(ArrayOf::Json, values),
+        Param::array(ArrayOf::Bytes, sealed),
+        Param::array(ArrayOf::Time, ends),
+        Param::Time(now),
+    ]
+}
+
+fn names_of(rows: &Rows<'_>) -> Vec<String> {
+    rows.iter().filter_map(|row| row.text(1).map(str::to_owned)).collect()
+}
