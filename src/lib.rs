@@ -27,7 +27,7 @@ pgrx::pg_module_magic!();
 
 extension_sql_file!("../sql/tables.sql", name = "tables", bootstrap);
 extension_sql_file!("../sql/grants.sql", name = "grants", requires = ["tables"]);
-extension_sql_file!("../sql/comments.sql", name = "comments", finalize);
+extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);
 
 #[allow(unsafe_code, reason = "PostgreSQL calls this symbol when it loads the library")]
 #[pg_guard]

@@ -1,5 +1,6 @@
 //! `sso_attr_*` on one attribute, and on all of a session.
 
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use sso_attr_core::envelope::Place;
 use sso_attr_core::expiry::Timestamp;
@@ -175,7 +176,7 @@ fn sso_attr_set_expiry(ust: Option<&str>, name: Option<&str>, expiration: Option
 
 /// The names of all attributes, in byte order.
 #[pg_extern(stable, parallel_safe)]
-fn sso_attr_names(ust: Option<&str>) -> Answer<SetOfIterator<'static, String>> {
+fn sso_attr_names(ust: Option<&str>) -> std::result::Result<SetOfIterator<'static, String>, ErrorReport> {
     answer(|| {
         let names =
             on_session(Access::Read, ust, |call| Ok(attribute::names(call.db, &call.session, call.now)))?;
@@ -183,21 +184,25 @@ fn sso_attr_names(ust: Option<&str>) -> Answer<SetOfIterator<'static, String>> {
     })
 }
 
-type AttributeRows = TableIterator<
-    'static,
-    (
-        name!(name, String),
-        name!(value, Jsonb),
-        name!(encrypted, bool),
-        name!(created_at, TimestampTz),
-        name!(updated_at, TimestampTz),
-        name!(expires_at, Option<TimestampTz>),
-    ),
->;
-
 /// All attributes of a session, by name in byte order.
 #[pg_extern(stable, parallel_safe)]
-fn sso_attr_list(ust: Option<&str>) -> Answer<AttributeRows> {
+#[allow(clippy::type_complexity, reason = "pgrx reads the columns off the signature")]
+fn sso_attr_list(
+    ust: Option<&str>,
+) -> std::result::Result<
+    TableIterator<
+        'static,
+        (
+            name!(name, String),
+            name!(value, Jsonb),
+            name!(encrypted, bool),
+            name!(created_at, TimestampTz),
+            name!(updated_at, TimestampTz),
+            name!(expires_at, Option<TimestampTz>),
+        ),
+    >,
+    ErrorReport,
+> {
     answer(|| {
         let (session, listed) = on_session(Access::Read, ust, |call| {
             Ok((call.session, attribute::list(call.db, &call.session, call.now)))

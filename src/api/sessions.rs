@@ -1,5 +1,6 @@
 //! `sso_session_*`.
 
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use sso_attr_core::expiry::{Ttl, renewal_granule};
 use sso_attr_core::token::{self, Claim};
@@ -56,20 +57,17 @@ fn unix_millis(micros_since_2000: i64) -> u64 {
     micros_since_2000.max(0) as u64 / 1000 + SECONDS_1970_TO_2000 * 1000
 }
 
-type SessionRows = TableIterator<
-    'static,
-    (
-        name!(session_id, pgrx::Uuid),
-        name!(user_id, String),
-        name!(current_app, Option<String>),
-        name!(remote_addr, Option<Inet>),
-        name!(user_agent, Option<String>),
-        name!(created_at, TimestampTz),
-        name!(expires_at, Option<TimestampTz>),
-    ),
->;
+type SessionRow = (
+    pgrx::Uuid,
+    String,
+    Option<String>,
+    Option<Inet>,
+    Option<String>,
+    TimestampTz,
+    Option<TimestampTz>,
+);
 
-fn rows(sessions: Vec<Shown>) -> SessionRows {
+fn rows(sessions: Vec<Shown>) -> TableIterator<'static, SessionRow> {
     TableIterator::new(sessions.into_iter().map(|session| {
         (
             pgrx::Uuid::from_bytes(session.id.into_bytes()),
@@ -85,7 +83,24 @@ fn rows(sessions: Vec<Shown>) -> SessionRows {
 
 /// All about a live session.
 #[pg_extern(stable, parallel_safe)]
-fn sso_session_get(ust: Option<&str>) -> Answer<SessionRows> {
+#[allow(clippy::type_complexity, reason = "pgrx reads the columns off the signature")]
+fn sso_session_get(
+    ust: Option<&str>,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(session_id, pgrx::Uuid),
+            name!(user_id, String),
+            name!(current_app, Option<String>),
+            name!(remote_addr, Option<Inet>),
+            name!(user_agent, Option<String>),
+            name!(created_at, TimestampTz),
+            name!(expires_at, Option<TimestampTz>),
+        ),
+    >,
+    ErrorReport,
+> {
     answer(|| on_session(Access::Read, ust, |call| Ok(rows(vec![session::show(call.db, &call.session)?]))))
 }
 
@@ -161,7 +176,24 @@ fn sso_session_end_all(user_id: Option<&str>, keep_ust: default!(Option<&str>, "
 
 /// The live sessions of a user, newest first.
 #[pg_extern(stable, parallel_safe)]
-fn sso_session_list(user_id: Option<&str>) -> Answer<SessionRows> {
+#[allow(clippy::type_complexity, reason = "pgrx reads the columns off the signature")]
+fn sso_session_list(
+    user_id: Option<&str>,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(session_id, pgrx::Uuid),
+            name!(user_id, String),
+            name!(current_app, Option<String>),
+            name!(remote_addr, Option<Inet>),
+            name!(user_agent, Option<String>),
+            name!(created_at, TimestampTz),
+            name!(expires_at, Option<TimestampTz>),
+        ),
+    >,
+    ErrorReport,
+> {
     answer(|| {
         let user_id = name::bounded("user_id", user_id)?;
         let now = clock::now();

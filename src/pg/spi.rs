@@ -54,7 +54,6 @@ pub enum Param<'a> {
     Time(Timestamp),
     Json(Jsonb),
     Inet(Inet),
-    Int(i64),
     Array(pg_sys::Datum),
 }
 
@@ -67,7 +66,6 @@ impl Param<'_> {
             Param::Bytes(bytes) => bytes.into_datum(),
             Param::Time(time) => Some(time.0.into()),
             Param::Json(Jsonb(datum)) | Param::Inet(Inet(datum)) | Param::Array(datum) => Some(datum),
-            Param::Int(int) => int.into_datum(),
         }
     }
 
@@ -276,10 +274,6 @@ impl<'db> Row<'db> {
         (!null).then_some(datum)
     }
 
-    pub fn is_null(&self, column: i32) -> bool {
-        self.datum(column).is_none()
-    }
-
     /// A bytea column.
     pub fn bytes(&self, column: i32) -> Option<&'db [u8]> {
         // SAFETY: a bytea datum is a varlena; a detoasted copy lives until SPI_finish.
@@ -302,11 +296,6 @@ impl<'db> Row<'db> {
     /// A boolean column, null being false.
     pub fn is_true(&self, column: i32) -> bool {
         self.datum(column).is_some_and(|datum| datum.value() != 0)
-    }
-
-    /// A bigint column.
-    pub fn int(&self, column: i32) -> Option<i64> {
-        self.datum(column).map(|datum| datum.value() as i64)
     }
 
     /// A uuid column.

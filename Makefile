@@ -1,0 +1,25 @@
+# One command per intention; scripts/ does the work.
+#   PG=14..18        major version of the private PostgreSQL (default 17)
+#   PG_CONFIG=path   use an installed PostgreSQL instead
+
+export PG PG_CONFIG
+
+.PHONY: demo test build install lint clean
+
+demo: ## build, start a throwaway server, run the real use, show what it did
+	@scripts/demo
+
+test: ## every test: core, SQL surface, interleavings, real clients
+	@scripts/test
+
+build: ## build and install into the selected PostgreSQL
+	@scripts/build
+
+install: ## as build, optimised
+	@BUILD_PROFILE=release scripts/build
+
+lint: ## formatting, clippy, licences and sources of dependencies, shell scripts
+	@scripts/lint
+
+clean: ## remove everything that was built or unpacked
+	rm -rf target
