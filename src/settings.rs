@@ -78,6 +78,12 @@ pub fn define() {
     crate::pg::settings::reserve_prefix();
 }
 
-fn seconds(setting: &'static GucSetting<i32>, name: &'static CStr, what: &'static CStr, min: i32, context: GucContext) {
+fn seconds(
+    setting: &'static GucSetting<i32>,
+    name: &'static CStr,
+    what: &'static CStr,
+    min: i32,
+    context: GucContext,
+) {
     GucRegistry::define_int_guc(name, what, c"", setting, min, i32::MAX, context, GucFlags::UNIT_S);
 }

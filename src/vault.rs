@@ -72,13 +72,17 @@ fn keyring() -> Result<Rc<Keyring>> {
             let fresh = read(&path);
             let outcome = match (fresh, loaded.take()) {
                 (Err(reason), Some(Loaded { outcome: Ok(last_good), path: known, .. })) if known == path => {
-                    pgrx::warning!("keyring file is not usable, the last good keyring stays in use: {reason}");
+                    pgrx::warning!(
+                        "keyring file is not usable, the last good keyring stays in use: {reason}"
+                    );
                     Ok(last_good)
                 }
                 (fresh, _) => fresh.map(Rc::new),
             };
             if outcome.is_ok() && path.starts_with(crate::pg::settings::data_directory()) {
-                pgrx::warning!("keyring file is inside the data directory: every base backup contains the keys");
+                pgrx::warning!(
+                    "keyring file is inside the data directory: every base backup contains the keys"
+                );
             }
             *loaded = Some(Loaded { path, stamp, outcome });
         }

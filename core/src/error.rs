@@ -93,9 +93,7 @@ impl Error {
             Error::SessionNotLive => {
                 "The token is unknown, malformed, ended or expired; open a session with sso_session_create."
             }
-            Error::AttributeMissing(_) => {
-                "Use sso_attr_set to create attributes that are not there."
-            }
+            Error::AttributeMissing(_) => "Use sso_attr_set to create attributes that are not there.",
             Error::AttributeExists(_) => "Use sso_attr_set to replace attributes that are there.",
             Error::AttributeRepeated(_) => "Name each attribute once.",
             Error::TokenInUse => "End that session first, or adopt another token.",

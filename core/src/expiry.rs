@@ -51,7 +51,8 @@ pub enum Ttl {
 /// Why a number of seconds is no [`Ttl`].
 const PROBLEM: &str = "expiration must be a positive number of seconds";
 const PAST_END: &str = "expiration is past the end of timestamptz";
-const HINT: &str = "Give seconds from now, for example extract(epoch from interval '15 minutes'); Infinity means never.";
+const HINT: &str =
+    "Give seconds from now, for example extract(epoch from interval '15 minutes'); Infinity means never.";
 
 impl Ttl {
     /// Seconds from now, fractions rounded up to a microsecond; `Infinity` is never.

@@ -107,8 +107,9 @@ fn parse_item<'a>(index: usize, raw: &'a str, shape: Shape, defaults: Defaults) 
         return Err(problem(format!("unknown key {}", error::quoted(&key)), Some(hint)));
     }
     if shape == Shape::Expiries
-        && let Some(key) =
-            [("value", fields.value), ("encrypt", fields.encrypt)].iter().find_map(|(key, raw)| raw.map(|_| key))
+        && let Some(key) = [("value", fields.value), ("encrypt", fields.encrypt)]
+            .iter()
+            .find_map(|(key, raw)| raw.map(|_| key))
     {
         let hint = format!("The keys are {}.", shape.keys().join(", "));
         return Err(problem(format!("unknown key \"{key}\""), Some(hint)));
@@ -124,9 +125,8 @@ fn parse_item<'a>(index: usize, raw: &'a str, shape: Shape, defaults: Defaults) 
     };
     let ttl = match fields.expiration {
         None => defaults.ttl,
-        Some(raw) => parse_ttl(raw.get()).map_err(|wrong| {
-            problem(format!("key \"expiration\": {wrong}"), wrong.hint())
-        })?,
+        Some(raw) => parse_ttl(raw.get())
+            .map_err(|wrong| problem(format!("key \"expiration\": {wrong}"), wrong.hint()))?,
     };
     let encrypt = match fields.encrypt.map(RawValue::get) {
         None => defaults.encrypt,
@@ -260,10 +260,22 @@ mod tests {
             (r#"{"name":"","value":1}"#, "item 1 of data: name must not be empty"),
             (r#"{"name":"x"}"#, r#"item 1 of data: key "value" is missing"#),
             (r#"{"name":"x","value":1,"expiry":3}"#, r#"item 1 of data: unknown key "expiry""#),
-            (r#"{"name":"x","value":1,"encrypt":"yes"}"#, r#"item 1 of data: key "encrypt" must be true, false or null"#),
-            (r#"{"name":"x","value":1,"expiration":"soon"}"#, r#"item 1 of data: key "expiration": must be a number of seconds, "Infinity" or null"#),
-            (r#"{"name":"x","value":1,"expiration":0}"#, r#"item 1 of data: key "expiration": expiration must be a positive number of seconds"#),
-            (r#"{"name":"x","value":1,"expiration":1e999}"#, r#"item 1 of data: key "expiration": expiration is past the end of timestamptz"#),
+            (
+                r#"{"name":"x","value":1,"encrypt":"yes"}"#,
+                r#"item 1 of data: key "encrypt" must be true, false or null"#,
+            ),
+            (
+                r#"{"name":"x","value":1,"expiration":"soon"}"#,
+                r#"item 1 of data: key "expiration": must be a number of seconds, "Infinity" or null"#,
+            ),
+            (
+                r#"{"name":"x","value":1,"expiration":0}"#,
+                r#"item 1 of data: key "expiration": expiration must be a positive number of seconds"#,
+            ),
+            (
+                r#"{"name":"x","value":1,"expiration":1e999}"#,
+                r#"item 1 of data: key "expiration": expiration is past the end of timestamptz"#,
+            ),
         ] {
             assert_eq!(problem(&format!("[{good},{bad}]")), format!("22023 {message}"));
         }
@@ -275,8 +287,10 @@ mod tests {
         assert_eq!(parsed(r#"[{"name":"a","expiration":5},{"name":"b"}]"#), Ok(2));
         for key in ["value", "encrypt"] {
             let data = format!(r#"[{{"name":"a","{key}":true}}]"#);
-            assert_eq!(parse(&data, Shape::Expiries, NONE, Repeats::LastWins).map(|_| ()).map_err(|e| e.to_string()),
-                Err(format!("item 0 of data: unknown key \"{key}\"")));
+            assert_eq!(
+                parse(&data, Shape::Expiries, NONE, Repeats::LastWins).map(|_| ()).map_err(|e| e.to_string()),
+                Err(format!("item 0 of data: unknown key \"{key}\""))
+            );
         }
     }
 

@@ -134,8 +134,17 @@ mod tests {
     fn what_is_malformed_is_named_by_line_and_shows_no_bytes() {
         assert_eq!(fault(""), Some(Fault::Empty));
         assert_eq!(fault("# only a comment"), Some(Fault::Empty));
-        for line in ["1", "x:00", "1:00", "-1:", &format!("+1:{A}"), &format!("1:{A}00"),
-                     &format!("4294967296:{A}"), &format!("1 :{A}"), &format!(":{A}")] {
+        for line in [
+            "1",
+            "x:00",
+            "1:00",
+            "-1:",
+            &format!("+1:{A}"),
+            &format!("1:{A}00"),
+            &format!("4294967296:{A}"),
+            &format!("1 :{A}"),
+            &format!(":{A}"),
+        ] {
             assert_eq!(fault(&format!("#\n{line}")), Some(Fault::NotKey { line: 2 }), "{line}");
         }
         assert_eq!(fault(&format!("1:{A}\n01:{B}")), Some(Fault::Repeated { line: 2, id: 1 }));

@@ -96,11 +96,8 @@ fn set_as_found(call: &Call<'_>, items: &[Item<'_>]) -> Result<HashSet<String>> 
     let (asked, unasked): (Vec<_>, Vec<_>) = items.iter().partition(|item| item.encrypt.is_some());
     let asked: Vec<&str> = asked.iter().map(|item| item.name.as_ref()).collect();
     let unasked: Vec<&str> = unasked.iter().map(|item| item.name.as_ref()).collect();
-    let found = if unasked.is_empty() {
-        Vec::new()
-    } else {
-        batch::find(call.db, &call.session, &unasked, call.now)
-    };
+    let found =
+        if unasked.is_empty() { Vec::new() } else { batch::find(call.db, &call.session, &unasked, call.now) };
     let sealed: HashSet<&str> = found.iter().filter(|row| row.sealed).map(|row| row.name.as_str()).collect();
     let entries = items
         .iter()
@@ -162,9 +159,8 @@ fn sso_attr_exists_many(ust: Option<&str>, names: Option<Vec<Option<String>>>) -
     answer(|| {
         let names = sought(names)?;
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let found = on_session(Access::Read, ust, |call| {
-            Ok(batch::find(call.db, &call.session, &names, call.now))
-        })?;
+        let found =
+            on_session(Access::Read, ust, |call| Ok(batch::find(call.db, &call.session, &names, call.now)))?;
         let found: HashSet<&str> = found.iter().map(|row| row.name.as_str()).collect();
         let mut object = value::ObjectText::default();
         for name in names {

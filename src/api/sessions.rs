@@ -57,15 +57,8 @@ fn unix_millis(micros_since_2000: i64) -> u64 {
     micros_since_2000.max(0) as u64 / 1000 + SECONDS_1970_TO_2000 * 1000
 }
 
-type SessionRow = (
-    pgrx::Uuid,
-    String,
-    Option<String>,
-    Option<Inet>,
-    Option<String>,
-    TimestampTz,
-    Option<TimestampTz>,
-);
+type SessionRow =
+    (pgrx::Uuid, String, Option<String>, Option<Inet>, Option<String>, TimestampTz, Option<TimestampTz>);
 
 fn rows(sessions: Vec<Shown>) -> TableIterator<'static, SessionRow> {
     TableIterator::new(sessions.into_iter().map(|session| {

@@ -43,7 +43,9 @@ pub fn protect(place: Place<'_>, json: Jsonb, encrypt: Option<bool>) -> Result<C
     Ok(match encrypt {
         Some(true) => Content::As(Stored::Sealed(vault::seal(place, json)?)),
         Some(false) => Content::As(Stored::Clear(json)),
-        None if vault::is_configured() => Content::Unchanged { clear: json, sealed: vault::seal(place, json).ok() },
+        None if vault::is_configured() => {
+            Content::Unchanged { clear: json, sealed: vault::seal(place, json).ok() }
+        }
         None => Content::Unchanged { clear: json, sealed: None },
     })
 }

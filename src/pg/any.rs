@@ -18,7 +18,11 @@ pgrx::impl_sql_translatable!(AnyValue, "anycompatible");
 impl FromDatum for AnyValue {
     const GET_TYPOID: bool = true;
 
-    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, null: bool, type_oid: pg_sys::Oid) -> Option<Self> {
+    unsafe fn from_polymorphic_datum(
+        datum: pg_sys::Datum,
+        null: bool,
+        type_oid: pg_sys::Oid,
+    ) -> Option<Self> {
         (!null).then_some(AnyValue { datum, type_oid })
     }
 }
@@ -54,7 +58,13 @@ impl AnyValue {
         // memory context, which outlasts the call.
         unsafe {
             let argument = pg_sys::makeConst(
-                self.type_oid, -1, pg_sys::InvalidOid, -1, pg_sys::Datum::null(), true, false,
+                self.type_oid,
+                -1,
+                pg_sys::InvalidOid,
+                -1,
+                pg_sys::Datum::null(),
+                true,
+                false,
             );
             let call = pg_sys::makeFuncExpr(
                 pg_sys::F_TO_JSONB.into(),

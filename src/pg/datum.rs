@@ -14,7 +14,11 @@ macro_rules! pass_through {
         pgrx::impl_sql_translatable!($type, $sql);
 
         impl FromDatum for $type {
-            unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, null: bool, _: pg_sys::Oid) -> Option<Self> {
+            unsafe fn from_polymorphic_datum(
+                datum: pg_sys::Datum,
+                null: bool,
+                _: pg_sys::Oid,
+            ) -> Option<Self> {
                 (!null).then(|| $type($decode(datum)))
             }
         }

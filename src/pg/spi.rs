@@ -86,8 +86,15 @@ impl Param<'_> {
         // alignment are those of pg_type; the elements are copied.
         let array = unsafe {
             pg_sys::construct_md_array(
-                values.as_mut_ptr(), nulls.as_mut_ptr(), 1, &mut dimension, &mut lower_bound,
-                oid, length, by_value, align as _,
+                values.as_mut_ptr(),
+                nulls.as_mut_ptr(),
+                1,
+                &mut dimension,
+                &mut lower_bound,
+                oid,
+                length,
+                by_value,
+                align as _,
             )
         };
         Param::Array(array.into())
@@ -160,8 +167,11 @@ impl Db {
             // bound, which `statement!` declares and every use is tested for.
             unsafe {
                 let code = pg_sys::SPI_execute_plan(
-                    self.plan(statement), values.as_mut_ptr(), nulls.as_ptr().cast(),
-                    self.access == Access::Read, 0,
+                    self.plan(statement),
+                    values.as_mut_ptr(),
+                    nulls.as_ptr().cast(),
+                    self.access == Access::Read,
+                    0,
                 );
                 if code < 0 {
                     pgrx::error!("SPI failed with code {code}: {}", statement.sql.to_string_lossy());

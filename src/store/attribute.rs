@@ -140,7 +140,12 @@ statement! {
 
 /// Replaces a live attribute; false where there is none that can take the content.
 pub fn update(
-    db: &Db, session: &Live, name: &str, content: &Content, end: Option<Timestamp>, now: Timestamp,
+    db: &Db,
+    session: &Live,
+    name: &str,
+    content: &Content,
+    end: Option<Timestamp>,
+    now: Timestamp,
 ) -> bool {
     let statement = match content {
         Content::As(_) => &UPDATE,
@@ -151,14 +156,24 @@ pub fn update(
 
 /// Creates an attribute, over an expired one too; false where a live one is.
 pub fn create(
-    db: &Db, session: &Live, name: &str, content: &Content, end: Option<Timestamp>, now: Timestamp,
+    db: &Db,
+    session: &Live,
+    name: &str,
+    content: &Content,
+    end: Option<Timestamp>,
+    now: Timestamp,
 ) -> bool {
     db.run(&CREATE, &written(session, name, content, end, now)).count() == 1
 }
 
 /// Creates or replaces; false where a sealed attribute cannot take the content.
 pub fn set(
-    db: &Db, session: &Live, name: &str, content: &Content, end: Option<Timestamp>, now: Timestamp,
+    db: &Db,
+    session: &Live,
+    name: &str,
+    content: &Content,
+    end: Option<Timestamp>,
+    now: Timestamp,
 ) -> bool {
     let statement = match content {
         Content::As(_) => &SET,
@@ -168,7 +183,11 @@ pub fn set(
 }
 
 fn written<'a>(
-    session: &Live, name: &'a str, content: &'a Content, end: Option<Timestamp>, now: Timestamp,
+    session: &Live,
+    name: &'a str,
+    content: &'a Content,
+    end: Option<Timestamp>,
+    now: Timestamp,
 ) -> [Param<'a>; 6] {
     let (value, sealed) = content.params();
     let end = end.map_or(Param::Null, Param::Time);

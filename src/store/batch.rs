@@ -135,13 +135,14 @@ pub fn create(db: &Db, session: &Live, entries: &[Entry<'_>], now: Timestamp) ->
 /// Creates or replaces; returns the names done. One is left out where the row's protection is not
 /// the entry's and `protected` does not name it; that row is locked then.
 pub fn set(
-    db: &Db, session: &Live, entries: &[Entry<'_>], protected: &[&str], now: Timestamp,
+    db: &Db,
+    session: &Live,
+    entries: &[Entry<'_>],
+    protected: &[&str],
+    now: Timestamp,
 ) -> Vec<String> {
-    let never: Vec<&str> = entries
-        .iter()
-        .filter(|entry| entry.end == Some(Timestamp::NEVER))
-        .map(|entry| entry.name)
-        .collect();
+    let never: Vec<&str> =
+        entries.iter().filter(|entry| entry.end == Some(Timestamp::NEVER)).map(|entry| entry.name).collect();
     let [id, names, values, sealed, ends, now] = written(session, entries, now);
     names_of(&db.run(&SET, &[id, names, values, sealed, ends, now, texts(protected), texts(&never)]))
 }

@@ -195,16 +195,17 @@ fn shown(row: &Row<'_>) -> Option<Shown> {
 
 /// Moves the end of a session whose claim still holds.
 pub fn set_end(db: &Db, claim: &Claim, now: Timestamp, end: Timestamp) -> Result<()> {
-    let params = [
-        Param::Uuid(claim.id), Param::Bytes(claim.digest.as_bytes()), Param::Time(now), Param::Time(end),
-    ];
+    let params =
+        [Param::Uuid(claim.id), Param::Bytes(claim.digest.as_bytes()), Param::Time(now), Param::Time(end)];
     one(db.run(&SET_END, &params).count())
 }
 
 /// Replaces the secret of a session whose claim still holds; of two concurrent rotations one wins.
 pub fn set_digest(db: &Db, claim: &Claim, now: Timestamp, new: &Claim) -> Result<()> {
     let params = [
-        Param::Uuid(claim.id), Param::Bytes(claim.digest.as_bytes()), Param::Time(now),
+        Param::Uuid(claim.id),
+        Param::Bytes(claim.digest.as_bytes()),
+        Param::Time(now),
         Param::Bytes(new.digest.as_bytes()),
     ];
     one(db.run(&SET_DIGEST, &params).count())
