@@ -12,6 +12,7 @@
 //! Calls go downwards only: api to store and vault, those to pg.
 
 #![deny(unsafe_code)]
+#![allow(clippy::result_large_err, reason = "pgrx takes the error report by value")]
 
 use pgrx::prelude::*;
 
