@@ -43,6 +43,12 @@ COMMENT ON COLUMN sso_attr.attribute.sealed IS 'Encrypted value: version, algori
 COMMENT ON CONSTRAINT attribute_in_clear_or_sealed ON sso_attr.attribute IS 'Exactly one of value and sealed is there.';
 COMMENT ON INDEX sso_attr.attribute_by_purge_bin IS 'For the purge: attributes that can expire by themselves, oldest first.';
 
+COMMENT ON TABLE sso_attr.key_check IS 'Encryption keys that have written data, by a value that tells a key from another without revealing it.';
+COMMENT ON COLUMN sso_attr.key_check.key_id IS 'Id of the key in the keyring.';
+COMMENT ON COLUMN sso_attr.key_check.check_value IS 'First 16 bytes of SHA-256 over a domain string and the key.';
+COMMENT ON COLUMN sso_attr.key_check.created_at IS 'When the key first wrote data.';
+COMMENT ON COLUMN sso_attr.key_check.rekeyed_at IS 'When the background rekey last found no value of this key; NULL = not since another key is primary.';
+
 COMMENT ON FUNCTION sso_attr.api(text) IS 'The functions that sso_attr_grant opens for a kind of role.';
 COMMENT ON FUNCTION sso_attr.change_grant(text, regrole, text) IS 'What sso_attr_grant and sso_attr_revoke do.';
 COMMENT ON FUNCTION sso_attr.extend_grants() IS 'Gives functions that an update added to the roles granted before; update scripts call it.';
@@ -51,6 +57,11 @@ COMMENT ON FUNCTION sso_attr_grant(regrole, text) IS
 'Opens functions to a role: ''app'' = sessions and attributes, ''operator'' = keys, rekey, purge and status. Tables stay closed. Errors: 22023 for another kind or a null role, 42501 unless called by the owner or a superuser.';
 COMMENT ON FUNCTION sso_attr_revoke(regrole, text) IS
 'Takes back what sso_attr_grant gave. Errors: as sso_attr_grant.';
+
+COMMENT ON FUNCTION sso_attr_keys() IS
+'Encryption keys, one row each: is_primary = seals new values, available = in the keyring, matches = the same bytes that wrote the data (NULL where that cannot be told), attributes = values sealed with it, last_expires_at = when the last of them ends by itself, NULL for never. A key whose attributes are 0 can leave the keyring once no transaction is left that began before another key became primary. Reads the whole table. Errors: 55000 no usable keyring.';
+COMMENT ON FUNCTION sso_attr_rekey(bigint) IS
+'Encrypts values of other keys anew under the primary one, at most max_rows (NULL = all), in the caller''s transaction, and returns how many. Rows that are locked, or that cannot be opened (a WARNING counts them), are left. With preloading the worker does the same by itself in small transactions. Errors: 22023 negative max_rows, 55000 no usable keyring, XX001 primary key is not the one that wrote the data.';
 
 COMMENT ON FUNCTION sso_session_create(text, text, inet, text, double precision, text) IS
 'Opens a session and returns its token (UST), which is shown only here. expiration: seconds from now, Infinity = up to the cap, NULL = sso_attr.session_expiration; capped by sso_attr.session_max_lifetime. ust: adopts a token issued elsewhere, 22 to 512 characters not beginning with sso_. user_id: 1 to 255 characters, current_app up to 255, user_agent cut at 1024. Errors: 22023 bad argument, 54000 text too long, 23505 adopted token in use by a live session or replaced by a rotation.';

@@ -51,5 +51,15 @@ ALTER TABLE sso_attr.attribute ALTER COLUMN sealed SET STORAGE EXTERNAL;
 CREATE INDEX attribute_by_purge_bin ON sso_attr.attribute (purge_bin)
     WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity';
 
+-- Not unique, so that two first uses of a key never wait for each other: equal rows do no harm,
+-- different ones under one id are the alarm that they should be.
+CREATE TABLE sso_attr.key_check (
+    key_id bigint NOT NULL CHECK (key_id OPERATOR(pg_catalog.>=) 0 AND key_id OPERATOR(pg_catalog.<) 4294967296),
+    check_value bytea NOT NULL,
+    created_at timestamptz NOT NULL,
+    rekeyed_at timestamptz
+);
+
+SELECT pg_catalog.pg_extension_config_dump('sso_attr.key_check', '');
 SELECT pg_catalog.pg_extension_config_dump('sso_attr.session', '');
 SELECT pg_catalog.pg_extension_config_dump('sso_attr.attribute', '');

@@ -5,7 +5,7 @@
 //! | `sso_attr_core` (`core/`) | tokens, expiry, names, data items, envelope, keyring: no PostgreSQL |
 //! | [`api`] | every SQL function: decode, call, encode |
 //! | [`store`] | every statement, one typed function each |
-//! | [`vault`] | the keyring in force, sealing and opening |
+//! | [`vault`], [`rekey`] | the keyring in force, sealing and opening; moving values to a new key |
 //! | [`pg`] | the only `unsafe`: SPI, datums, the clock |
 //! | [`settings`], [`error`] | the settings; errors and their SQLSTATEs |
 //!
@@ -20,6 +20,7 @@ mod api;
 mod error;
 #[allow(unsafe_code, reason = "the one place that calls PostgreSQL's C interface")]
 mod pg;
+mod rekey;
 mod settings;
 mod store;
 mod vault;

@@ -1,6 +1,7 @@
 //! The settings, each private with a typed accessor.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString, OsString};
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
@@ -13,8 +14,9 @@ static SESSION_MAX_LIFETIME: GucSetting<i32> = GucSetting::<i32>::new(30 * 24 * 
 /// One megabyte: far above session state, far below what hurts.
 static MAX_VALUE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 /// A path, never a key: settings are shown, logged and dumped.
-static KEYRING_FILE: GucSetting<Option<std::ffi::CString>> =
-    GucSetting::<Option<std::ffi::CString>>::new(None);
+static KEYRING_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+/// For agents of key management systems, which write to standard output rather than to a file.
+static KEY_COMMAND: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 /// How long a session lasts when sso_session_create or sso_session_renew is not told.
 pub fn session_expiration() -> Ttl {
@@ -34,11 +36,19 @@ pub fn max_value_size() -> usize {
     MAX_VALUE_SIZE.get() as usize
 }
 
-/// Where the keyring is, if anywhere.
+/// The file that holds the keyring, if any.
 pub fn keyring_file() -> Option<PathBuf> {
-    use std::os::unix::ffi::OsStringExt;
-    let path = KEYRING_FILE.get()?.into_bytes();
-    (!path.is_empty()).then(|| std::ffi::OsString::from_vec(path).into())
+    text(&KEYRING_FILE).map(PathBuf::from)
+}
+
+/// The command that writes the keyring, if any.
+pub fn key_command() -> Option<OsString> {
+    text(&KEY_COMMAND)
+}
+
+fn text(setting: &GucSetting<Option<CString>>) -> Option<OsString> {
+    let text = setting.get()?.into_bytes();
+    (!text.is_empty()).then(|| OsString::from_vec(text))
 }
 
 /// Defines them all and reserves the prefix.
@@ -72,6 +82,14 @@ pub fn define() {
         c"File with the encryption keys, one \"id:64 hex digits\" a line, the first one primary.",
         c"The server must be able to read it, and group and others must not.",
         &KEYRING_FILE,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_string_guc(
+        c"sso_attr.key_command",
+        c"Shell command that writes the keyring to its standard output, instead of sso_attr.keyring_file.",
+        c"Run by a backend that first needs a key, and again after 5 minutes; ended after 10 seconds.",
+        &KEY_COMMAND,
         GucContext::Sighup,
         GucFlags::SUPERUSER_ONLY,
     );

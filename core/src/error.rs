@@ -51,6 +51,10 @@ pub enum Error {
     #[error("encryption key {0} is not in the keyring")]
     KeyUnknown(u32),
 
+    /// The keyring holds other bytes under this id than those that wrote the data.
+    #[error("encryption key {0} is not the one that wrote the data")]
+    KeyDiffers(u32),
+
     /// A sealed value does not open: it was altered, moved to another row, or cut.
     #[error("stored value fails authentication")]
     SealBroken,
@@ -70,7 +74,7 @@ impl Error {
             Error::Argument { .. } | Error::Item { .. } => "22023",
             Error::TooLong { .. } => "54000",
             Error::NoKeyring { .. } | Error::KeyUnknown(_) => "55000",
-            Error::SealBroken => "XX001",
+            Error::KeyDiffers(_) | Error::SealBroken => "XX001",
             Error::NoRandom => "58000",
         }
     }
@@ -105,6 +109,9 @@ impl Error {
             }
             Error::KeyUnknown(_) => {
                 "Put the key back into the keyring; sso_attr_keys() tells which keys are in use."
+            }
+            Error::KeyDiffers(_) => {
+                "Put the former key back under its id, and give a new key an id of its own."
             }
             Error::SealBroken => "The row was altered or moved; restore it from a backup.",
             Error::NoRandom => return None,

@@ -28,7 +28,7 @@ fn sso_attr_create(
         let ttl = ttl(expiration)?;
         let json = value::decode(value)?;
         inserting(ust, |call| {
-            let content = value::protect(place(call, name), json, Some(encrypt.unwrap_or(false)))?;
+            let content = value::protect(call.db, place(call, name), json, Some(encrypt.unwrap_or(false)))?;
             if attribute::create(call.db, &call.session, name, &content, end(ttl, call.now)?, call.now) {
                 return Ok(());
             }
@@ -51,7 +51,7 @@ fn sso_attr_update(
         let ttl = ttl(expiration)?;
         let json = value::decode(value)?;
         on_session(Access::Write, ust, |call| {
-            let content = value::protect(place(call, name), json, encrypt)?;
+            let content = value::protect(call.db, place(call, name), json, encrypt)?;
             if attribute::update(call.db, &call.session, name, &content, end(ttl, call.now)?, call.now) {
                 return Ok(());
             }
@@ -74,7 +74,7 @@ fn sso_attr_set(
         let ttl = ttl(expiration)?;
         let json = value::decode(value)?;
         inserting(ust, |call| {
-            let content = value::protect(place(call, name), json, encrypt)?;
+            let content = value::protect(call.db, place(call, name), json, encrypt)?;
             if attribute::set(call.db, &call.session, name, &content, end(ttl, call.now)?, call.now) {
                 return Ok(());
             }
@@ -89,9 +89,9 @@ fn place<'a>(call: &Call<'_>, name: &'a str) -> Place<'a> {
 
 /// Why a row did not take the content: it is not there, or it is sealed and there is no keyring.
 fn why_not(call: &Call<'_>, name: &str, content: &Content) -> Error {
-    if let Content::Unchanged { clear, sealed: None } = content
+    if let Content::Unchanged { sealed: None, .. } = content
         && attribute::exists(call.db, &call.session, name, call.now)
-        && let Err(unsealable) = vault::seal(place(call, name), *clear)
+        && let Err(unsealable) = vault::sealer(call.db)
     {
         return unsealable;
     }

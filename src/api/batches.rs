@@ -211,7 +211,8 @@ fn item_end(item: &Item<'_>, now: Timestamp) -> Result<Option<Timestamp>> {
 fn entry<'a>(call: &Call<'_>, item: &'a Item<'_>, sealed: bool) -> Result<Entry<'a>> {
     let name = item.name.as_ref();
     let content = if sealed {
-        Stored::Sealed(vault::seal_text(Place { session: call.session.id, name }, item.value)?)
+        let place = Place { session: call.session.id, name };
+        Stored::Sealed(vault::sealer(call.db)?.seal_bytes(place, item.value.as_bytes())?)
     } else {
         Stored::Clear(Jsonb::from_text(item.value.as_bytes()))
     };

@@ -13,6 +13,7 @@ use crate::store::session::{self, Live};
 
 mod attributes;
 mod batches;
+mod keys;
 mod sessions;
 mod value;
 

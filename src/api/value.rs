@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::pg::any::AnyValue;
 use crate::pg::datum::Jsonb;
+use crate::pg::spi::Db;
 use crate::settings;
 use crate::store::attribute::{Content, Stored};
 use crate::vault;
@@ -39,13 +40,12 @@ pub fn check_size(text: &str) -> Result<()> {
 }
 
 /// The form that `encrypt` asks for; NULL leaves a row's protection as it is.
-pub fn protect(place: Place<'_>, json: Jsonb, encrypt: Option<bool>) -> Result<Content> {
+pub fn protect(db: &Db, place: Place<'_>, json: Jsonb, encrypt: Option<bool>) -> Result<Content> {
+    let seal = || vault::sealer(db)?.seal(place, json);
     Ok(match encrypt {
-        Some(true) => Content::As(Stored::Sealed(vault::seal(place, json)?)),
+        Some(true) => Content::As(Stored::Sealed(seal()?)),
         Some(false) => Content::As(Stored::Clear(json)),
-        None if vault::is_configured() => {
-            Content::Unchanged { clear: json, sealed: vault::seal(place, json).ok() }
-        }
+        None if vault::is_configured() => Content::Unchanged { clear: json, sealed: seal().ok() },
         None => Content::Unchanged { clear: json, sealed: None },
     })
 }

@@ -52,6 +52,7 @@ pub enum Param<'a> {
     Text(&'a str),
     Bytes(&'a [u8]),
     Time(Timestamp),
+    Int(i64),
     Json(Jsonb),
     Inet(Inet),
     Array(pg_sys::Datum),
@@ -64,7 +65,7 @@ impl Param<'_> {
             Param::Uuid(uuid) => pgrx::Uuid::from_bytes(uuid.into_bytes()).into_datum(),
             Param::Text(text) => text.into_datum(),
             Param::Bytes(bytes) => bytes.into_datum(),
-            Param::Time(time) => Some(time.0.into()),
+            Param::Time(Timestamp(int)) | Param::Int(int) => Some(int.into()),
             Param::Json(Jsonb(datum)) | Param::Inet(Inet(datum)) | Param::Array(datum) => Some(datum),
         }
     }
@@ -79,6 +80,7 @@ impl Param<'_> {
             ArrayOf::Text => (pg_sys::TEXTOID, -1, false, b'i'),
             ArrayOf::Bytes => (pg_sys::BYTEAOID, -1, false, b'i'),
             ArrayOf::Json => (pg_sys::JSONBOID, -1, false, b'i'),
+            ArrayOf::Uuid => (pg_sys::UUIDOID, 16, false, b'c'),
             ArrayOf::Time => (pg_sys::TIMESTAMPTZOID, 8, true, b'd'),
         };
         let (mut dimension, mut lower_bound) = (values.len() as i32, 1);
@@ -107,6 +109,7 @@ pub enum ArrayOf {
     Text,
     Bytes,
     Json,
+    Uuid,
     Time,
 }
 
@@ -122,6 +125,7 @@ pub enum Access {
 /// An open SPI connection that acts as the tables' owner until it is dropped.
 pub struct Db {
     access: Access,
+    schema: pg_sys::Oid,
     caller: pg_sys::Oid,
     security_context: i32,
     thread: PhantomData<*mut ()>,
@@ -140,10 +144,11 @@ impl Db {
     fn open(access: Access) -> Db {
         let mut caller = pg_sys::InvalidOid;
         let mut security_context = 0;
+        let (schema, owner);
         // SAFETY: we are inside a transaction, as every SQL function call is. Should an ERROR
         // leave early, transaction or subtransaction abort restores user and SPI stack.
         unsafe {
-            let owner = schema_owner();
+            (schema, owner) = schema_and_owner();
             pg_sys::SPI_connect();
             pg_sys::GetUserIdAndSecContext(&mut caller, &mut security_context);
             pg_sys::SetUserIdAndSecContext(
@@ -151,10 +156,21 @@ impl Db {
                 security_context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
             );
         }
-        Db { access, caller, security_context, thread: PhantomData }
+        Db { access, schema, caller, security_context, thread: PhantomData }
     }
 
-    /// Runs a statement; `limit` 0 means all rows.
+    /// What tells one installation of the extension from the next in the same database.
+    pub fn installation(&self) -> u32 {
+        self.schema.to_u32()
+    }
+
+    /// The id of the current transaction, 0 while it has written nothing.
+    pub fn transaction(&self) -> u32 {
+        // SAFETY: inside a transaction; assigns no id.
+        unsafe { pg_sys::GetTopTransactionIdIfAny() }.into_inner()
+    }
+
+    /// Runs a statement.
     pub fn run(&self, statement: &'static LocalKey<Statement>, params: &[Param<'_>]) -> Rows<'_> {
         let (mut values, nulls): (Vec<_>, Vec<_>) = params
             .iter()
@@ -218,7 +234,7 @@ impl Drop for Db {
 }
 
 /// SAFETY precondition: inside a transaction.
-unsafe fn schema_owner() -> pg_sys::Oid {
+unsafe fn schema_and_owner() -> (pg_sys::Oid, pg_sys::Oid) {
     // SAFETY: the cache entry is read before it is released; NAMESPACENAME entries are
     // pg_namespace rows, whose fixed part FormData_pg_namespace describes.
     unsafe {
@@ -235,9 +251,9 @@ unsafe fn schema_owner() -> pg_sys::Oid {
             );
         }
         let row = pg_sys::GETSTRUCT(entry).cast::<pg_sys::FormData_pg_namespace>();
-        let owner = (*row).nspowner;
+        let found = ((*row).oid, (*row).nspowner);
         pg_sys::ReleaseSysCache(entry);
-        owner
+        found
     }
 }
 
@@ -306,6 +322,11 @@ impl<'db> Row<'db> {
     /// A boolean column, null being false.
     pub fn is_true(&self, column: i32) -> bool {
         self.datum(column).is_some_and(|datum| datum.value() != 0)
+    }
+
+    /// A bigint column.
+    pub fn int(&self, column: i32) -> Option<i64> {
+        self.datum(column).map(|datum| datum.value() as i64)
     }
 
     /// A uuid column.

@@ -9,4 +9,5 @@
 
 pub mod attribute;
 pub mod batch;
+pub mod key;
 pub mod session;

@@ -1,0 +1,89 @@
+//! `sso_attr_keys` and `sso_attr_rekey`.
+
+use std::collections::BTreeMap;
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use sso_attr_core::Error;
+
+use super::answer;
+use crate::error::Answer;
+use crate::pg::datum::TimestampTz;
+use crate::pg::spi::{Access, as_owner};
+use crate::rekey::{self, Cursor};
+use crate::store::key::{self, Use};
+use crate::vault;
+
+/// Every key that is in the keyring or has written data.
+#[pg_extern(stable)]
+#[allow(clippy::type_complexity, reason = "pgrx reads the columns off the signature")]
+fn sso_attr_keys() -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(key_id, i64),
+            name!(is_primary, bool),
+            name!(available, bool),
+            name!(matches, Option<bool>),
+            name!(attributes, i64),
+            name!(last_expires_at, Option<TimestampTz>),
+        ),
+    >,
+    ErrorReport,
+> {
+    answer(|| {
+        let ring = vault::keyring()?;
+        let (checks, uses) = as_owner(Access::Read, |db| (key::all_check_values(db), key::uses(db)));
+        let mut known: BTreeMap<u32, (Vec<Vec<u8>>, Option<Use>)> = BTreeMap::new();
+        for key in ring.keys() {
+            known.entry(key.id()).or_default();
+        }
+        for (id, check) in checks {
+            known.entry(id).or_default().0.push(check);
+        }
+        for used in uses {
+            let (_, known) = known.entry(used.key_id).or_default();
+            *known = Some(used);
+        }
+        let rows: Vec<_> = known
+            .into_iter()
+            .map(|(id, (checks, uses))| {
+                let held = ring.get(id);
+                let matches = held
+                    .filter(|_| !checks.is_empty())
+                    .map(|held| checks.iter().all(|check| *check == held.check_value()));
+                (
+                    i64::from(id),
+                    id == ring.primary().id(),
+                    held.is_some(),
+                    matches,
+                    uses.as_ref().map_or(0, |uses| uses.attributes),
+                    uses.and_then(|uses| uses.last_expires_at.finite()).map(TimestampTz::from),
+                )
+            })
+            .collect();
+        Ok(TableIterator::new(rows))
+    })
+}
+
+/// Encrypts values of other keys anew under the primary one.
+#[pg_extern]
+fn sso_attr_rekey(max_rows: default!(Option<i64>, "NULL")) -> Answer<i64> {
+    answer(|| {
+        let mut left = max_rows.unwrap_or(i64::MAX);
+        if left < 0 {
+            return Err(Error::argument("max_rows must not be negative"));
+        }
+        as_owner(Access::Write, |db| {
+            let mut cursor = Cursor::default();
+            let mut done = 0;
+            while left > 0 && !cursor.is_at_end() {
+                let resealed = rekey::batch(db, &mut cursor, left.min(rekey::BATCH))?;
+                done += resealed;
+                left -= resealed;
+            }
+            cursor.warn_of_unopened();
+            Ok(done)
+        })
+    })
+}

@@ -1,0 +1,184 @@
+//! The keyring in force: read from a file or a command, when a key is first needed and again when
+//! it can have changed.
+//!
+//! Every backend reads for itself and nothing is read at server start, so no key is inherited by
+//! fork or shared in memory. A source that stops to be usable leaves the last good keyring in use.
+
+use std::cell::RefCell;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use sso_attr_core::keyring::Keyring;
+use sso_attr_core::{Error, Result};
+use zeroize::Zeroizing;
+
+use super::command;
+use crate::settings;
+
+/// Far above any sensible keyring (70 bytes a key); a bound against a wrong path or a mad program.
+pub(super) const MAX_BYTES: u64 = 1024 * 1024;
+
+/// How long the output of the command is believed.
+const COMMAND_VALID: Duration = Duration::from_secs(300);
+/// How soon it is asked again for a key that it did not have.
+const COMMAND_RETRY: Duration = Duration::from_secs(10);
+
+#[derive(PartialEq, Eq)]
+enum Source {
+    File(PathBuf),
+    Command(OsString),
+}
+
+/// What changes when a file is replaced or rewritten; `None` where it cannot be looked at.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    identity: (u64, u64, u64),
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+struct InForce {
+    source: Source,
+    stamp: Option<Stamp>,
+    read_at: Instant,
+    /// A file changed so shortly before it was read may change again under the same times.
+    settled: bool,
+    outcome: std::result::Result<Rc<Keyring>, String>,
+}
+
+thread_local! {
+    static IN_FORCE: RefCell<Option<Rc<InForce>>> = const { RefCell::new(None) };
+}
+
+/// Whether a keyring is configured, usable or not.
+pub fn is_configured() -> bool {
+    settings::keyring_file().is_some() || settings::key_command().is_some()
+}
+
+/// The keyring in force.
+pub fn current() -> Result<Rc<Keyring>> {
+    refreshed(COMMAND_VALID)
+}
+
+/// The keyring in force, asked for anew where its source is a command and it lacks this key.
+pub fn with_key(id: u32) -> Result<Rc<Keyring>> {
+    let ring = current()?;
+    if ring.get(id).is_some() { Ok(ring) } else { refreshed(COMMAND_RETRY) }
+}
+
+fn refreshed(command_valid: Duration) -> Result<Rc<Keyring>> {
+    let source = match (settings::keyring_file(), settings::key_command()) {
+        (Some(path), None) => Source::File(path),
+        (None, Some(command)) => Source::Command(command),
+        (None, None) => {
+            return Err(unusable("Neither sso_attr.keyring_file nor sso_attr.key_command is set."));
+        }
+        (Some(_), Some(_)) => {
+            return Err(unusable("Both sso_attr.keyring_file and sso_attr.key_command are set."));
+        }
+    };
+    let stamp = match &source {
+        Source::File(path) => stamp(path),
+        Source::Command(_) => None,
+    };
+    // Cloned out while it is worked on: a WARNING or a cancelled command may leave early.
+    let former = IN_FORCE.with_borrow(Clone::clone).filter(|former| former.source == source);
+    let in_force = match former {
+        Some(former) if is_fresh(&former, &stamp, command_valid) => former,
+        former => {
+            let fresh = Rc::new(read_again(source, stamp, former.as_deref()));
+            IN_FORCE.set(Some(Rc::clone(&fresh)));
+            fresh
+        }
+    };
+    in_force.outcome.clone().map_err(|reason| unusable(&reason))
+}
+
+fn unusable(reason: &str) -> Error {
+    Error::NoKeyring { reason: reason.to_owned() }
+}
+
+fn is_fresh(former: &InForce, stamp: &Option<Stamp>, command_valid: Duration) -> bool {
+    match &former.source {
+        Source::File(_) => former.settled && former.stamp == *stamp,
+        Source::Command(_) if former.outcome.is_ok() => former.read_at.elapsed() < command_valid,
+        Source::Command(_) => former.read_at.elapsed() < COMMAND_RETRY,
+    }
+}
+
+fn read_again(source: Source, stamp: Option<Stamp>, former: Option<&InForce>) -> InForce {
+    let settled = stamp.as_ref().is_none_or(|stamp| is_past(stamp.changed.0));
+    let read = match &source {
+        Source::File(path) => read_file(path),
+        Source::Command(command) => command::output(command),
+    };
+    let parsed = read.and_then(|text| {
+        Keyring::parse(&text).map(Rc::new).map_err(|fault| format!("The keyring is malformed. {fault}."))
+    });
+    // A change is told once, not with every call.
+    let news = matches!(source, Source::Command(_)) || former.is_none_or(|former| former.stamp != stamp);
+    let outcome = match (parsed, former.map(|former| &former.outcome)) {
+        (Err(reason), Some(Ok(last_good))) => {
+            if news {
+                pgrx::warning!("keyring is not usable, the last good one stays in use: {reason}");
+            }
+            Ok(Rc::clone(last_good))
+        }
+        (parsed, _) => parsed,
+    };
+    if let Source::File(path) = &source
+        && news
+        && outcome.is_ok()
+        && path.starts_with(crate::pg::settings::data_directory())
+    {
+        pgrx::warning!("keyring file is inside the data directory: every base backup contains the keys");
+    }
+    InForce { source, stamp, read_at: Instant::now(), settled, outcome }
+}
+
+/// Whether a Unix time lies more than a second back.
+fn is_past(seconds: i64) -> bool {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .is_ok_and(|now| i64::try_from(now.as_secs()).is_ok_and(|now| now > seconds.saturating_add(1)))
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let file = std::fs::metadata(path).ok()?;
+    Some(Stamp {
+        identity: (file.dev(), file.ino(), file.size()),
+        modified: (file.mtime(), file.mtime_nsec()),
+        changed: (file.ctime(), file.ctime_nsec()),
+    })
+}
+
+/// Reads and checks the file. A reason names neither the path, which is for superusers only, nor
+/// any of its bytes.
+fn read_file(path: &Path) -> std::result::Result<Zeroizing<Vec<u8>>, String> {
+    let unreadable = |error: std::io::Error| format!("The keyring file cannot be read: {}.", error.kind());
+    // Looked at before it is opened: opening a pipe would wait for a writer.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err("The keyring file is not a regular file.".into());
+    }
+    let file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.mode() & 0o077 != 0 {
+        return Err("The keyring file is accessible to group or others.".into());
+    }
+    if metadata.size() > MAX_BYTES {
+        return Err(format!("The keyring file is larger than {MAX_BYTES} bytes."));
+    }
+    let mut text = buffer();
+    file.take(MAX_BYTES).read_to_end(&mut text).map_err(unreadable)?;
+    Ok(text)
+}
+
+/// Reserved in full beforehand: growing would leave copies of the keys behind.
+pub(super) fn buffer() -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize + 1))
+}
