@@ -4,7 +4,7 @@
 
 export PG PG_CONFIG
 
-.PHONY: demo test build install lint clean
+.PHONY: demo test build install lint fuzz clean
 
 demo: ## build, start a throwaway server, run the real use, show what it did
 	@scripts/demo
@@ -20,6 +20,9 @@ install: ## as build, optimised
 
 lint: ## formatting, clippy, licences and sources of dependencies, shell scripts
 	@scripts/lint
+
+fuzz: ## the parsers of what comes from outside (needs a nightly toolchain)
+	@scripts/fuzz
 
 clean: ## remove everything that was built or unpacked
 	rm -rf target
