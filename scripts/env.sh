@@ -7,10 +7,11 @@ set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PG=${PG:-17}
-if [ -n "${PG_CONFIG:-}" ]; then
+# Exported below, and so what a script finds that another one calls.
+private=$ROOT/target/postgres/$PG/bin/pg_config
+PG_CONFIG=${PG_CONFIG:-$private}
+if [ "$PG_CONFIG" != "$private" ]; then
     PG=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
-else
-    PG_CONFIG=$ROOT/target/postgres/$PG/bin/pg_config
 fi
 BUILD_PROFILE=${BUILD_PROFILE:-dev}
 PATH=$ROOT/target/tools/bin:$HOME/.cargo/bin:$PATH

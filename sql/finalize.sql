@@ -119,3 +119,15 @@ COMMENT ON FUNCTION sso_attr_exists_many(text, text[]) IS
 'Which of these names are there, as one object of booleans. Errors: 28000 session not live, 22023 null names.';
 COMMENT ON FUNCTION sso_attr_delete_many(text, text[]) IS
 'Deletes attributes, all in one step, and returns how many were there. Errors: 28000 session not live, 22023 null names.';
+
+COMMENT ON TABLE sso_attr.purge_run IS 'What the purge did last, shown by sso_attr_purge_status; as a rule one row.';
+COMMENT ON COLUMN sso_attr.purge_run.started_at IS 'When the sweep began.';
+COMMENT ON COLUMN sso_attr.purge_run.ended_at IS 'When this was written.';
+COMMENT ON COLUMN sso_attr.purge_run.removed IS 'Attributes and sessions that the sweep removed.';
+COMMENT ON COLUMN sso_attr.purge_run.removed_in_total IS 'Those of this run and of the runs whose rows it replaced.';
+COMMENT ON COLUMN sso_attr.purge_run.error IS 'Why the sweep ended early; NULL where it did not.';
+
+COMMENT ON FUNCTION sso_attr_purge(bigint) IS
+'Removes what has expired, at most max_rows sessions and attributes (NULL = all), in the caller''s transaction, and returns how many rows it removed. Rows that others have locked are left for the next call. Errors: 22023 max_rows is negative.';
+COMMENT ON FUNCTION sso_attr_purge_status() IS
+'One row: start, end and removed rows of the last sweep that removed something or failed, the rows removed in total, the earliest end among the rows that await removal, and the error of that sweep (NULL where it had none).';

@@ -6,10 +6,11 @@
 //! | [`api`] | every SQL function: decode, call, encode |
 //! | [`store`] | every statement, one typed function each |
 //! | [`vault`], [`rekey`] | the keyring in force, sealing and opening; moving values to a new key |
+//! | [`purge`] | the sweep, the launcher that runs it in every database |
 //! | [`pg`] | the only `unsafe`: SPI, datums, the clock |
 //! | [`settings`], [`error`] | the settings; errors and their SQLSTATEs |
 //!
-//! Calls go downwards only: api to store and vault, those to pg.
+//! Calls go downwards only: api and purge to store and vault, those to pg.
 
 #![deny(unsafe_code)]
 #![allow(clippy::result_large_err, reason = "pgrx takes the error report by value")]
@@ -20,6 +21,7 @@ mod api;
 mod error;
 #[allow(unsafe_code, reason = "the one place that calls PostgreSQL's C interface")]
 mod pg;
+mod purge;
 mod rekey;
 mod settings;
 mod store;
@@ -35,4 +37,5 @@ extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::define();
+    purge::register();
 }

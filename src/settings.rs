@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 use sso_attr_core::expiry::Ttl;
@@ -17,6 +18,12 @@ static MAX_VALUE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 static KEYRING_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 /// For agents of key management systems, which write to standard output rather than to a file.
 static KEY_COMMAND: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+
+/// One minute: reclaimed space need not be prompt, expiry itself is exact without the purge.
+static PURGE_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60);
+/// A thousand rows: some ten milliseconds, so nobody waits long for a batch, at a small share of
+/// cost for its commit.
+static PURGE_BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1000);
 
 /// How long a session lasts when sso_session_create or sso_session_renew is not told.
 pub fn session_expiration() -> Ttl {
@@ -34,6 +41,19 @@ pub fn session_max_lifetime() -> Option<i64> {
 /// The longest value, in bytes of its JSON text.
 pub fn max_value_size() -> usize {
     MAX_VALUE_SIZE.get() as usize
+}
+
+/// How often the launcher sweeps a database; `None` is never.
+pub fn purge_interval() -> Option<Duration> {
+    match PURGE_INTERVAL.get() {
+        0 => None,
+        seconds => Some(Duration::from_secs(seconds as u64)),
+    }
+}
+
+/// The most rows that one batch of the purge removes.
+pub fn purge_batch_size() -> u64 {
+    PURGE_BATCH_SIZE.get() as u64
 }
 
 /// The file that holds the keyring, if any.
@@ -92,6 +112,23 @@ pub fn define() {
         &KEY_COMMAND,
         GucContext::Sighup,
         GucFlags::SUPERUSER_ONLY,
+    );
+    seconds(
+        &PURGE_INTERVAL,
+        c"sso_attr.purge_interval",
+        c"Time between two sweeps of a database by the purge worker; 0 turns it off.",
+        0,
+        GucContext::Sighup,
+    );
+    GucRegistry::define_int_guc(
+        c"sso_attr.purge_batch_size",
+        c"Most rows that the purge removes in one transaction.",
+        c"",
+        &PURGE_BATCH_SIZE,
+        1,
+        100_000,
+        GucContext::Sighup,
+        GucFlags::default(),
     );
     crate::pg::settings::reserve_prefix();
 }

@@ -33,6 +33,12 @@ impl Timestamp {
         }
     }
 
+    /// Milliseconds since 1970-01-01 00:00 UTC, as UUID version 7 counts; nothing is before it.
+    pub fn unix_millis(self) -> u64 {
+        const MILLIS_1970_TO_2000: i64 = 946_684_800_000;
+        u64::try_from((self.0 / 1000).saturating_add(MILLIS_1970_TO_2000)).unwrap_or(0)
+    }
+
     /// `None` for never, as the functions return it.
     pub fn finite(self) -> Option<Timestamp> {
         (self != Timestamp::NEVER).then_some(self)

@@ -80,6 +80,11 @@ pub fn issue(unix_millis: u64) -> Result<Issued> {
     issue_for(Builder::from_unix_timestamp_millis(unix_millis, &random).into_uuid())
 }
 
+/// The id that sorts before those of all tokens issued from the given time on.
+pub fn first_id(unix_millis: u64) -> Uuid {
+    Builder::from_unix_timestamp_millis(unix_millis, &[0; 10]).into_uuid()
+}
+
 /// A new token for a session that exists.
 pub fn issue_for(id: Uuid) -> Result<Issued> {
     let mut raw = Zeroizing::new([0u8; 16 + SECRET_BYTES]);
@@ -132,6 +137,13 @@ mod tests {
         let claim = Claim::parse(&issued.text).ok_or(Error::SessionNotLive)?;
         assert_eq!(claim.id, issued.claim.id);
         assert!(claim.digest.matches(issued.claim.digest.as_bytes()));
+        Ok(())
+    }
+
+    #[test]
+    fn ids_sort_by_the_time_they_were_issued() -> Result<()> {
+        let id = issue(1_763_800_000_000)?.claim.id;
+        assert!(first_id(1_763_800_000_000) <= id && id < first_id(1_763_800_000_001));
         Ok(())
     }
 

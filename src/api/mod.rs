@@ -14,6 +14,7 @@ use crate::store::session::{self, Live};
 mod attributes;
 mod batches;
 mod keys;
+mod operator;
 mod sessions;
 mod value;
 

@@ -33,7 +33,7 @@ fn sso_session_create(
         let (text, claim) = match ust {
             Some(adopted) => (Zeroizing::new(adopted.to_owned()), token::adopt(adopted)?),
             None => {
-                let issued = token::issue(unix_millis(now.0))?;
+                let issued = token::issue(now.unix_millis())?;
                 (issued.text, issued.claim)
             }
         };
@@ -49,12 +49,6 @@ fn sso_session_create(
         as_owner(Access::Write, |db| session::open(db, &opening))?;
         Ok(text.as_str().to_owned())
     })
-}
-
-/// PostgreSQL counts from 2000, UUID version 7 from 1970.
-fn unix_millis(micros_since_2000: i64) -> u64 {
-    const SECONDS_1970_TO_2000: u64 = 946_684_800;
-    micros_since_2000.max(0) as u64 / 1000 + SECONDS_1970_TO_2000 * 1000
 }
 
 type SessionRow =

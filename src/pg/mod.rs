@@ -5,3 +5,4 @@ pub mod clock;
 pub mod datum;
 pub mod settings;
 pub mod spi;
+pub mod worker;

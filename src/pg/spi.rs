@@ -80,8 +80,8 @@ impl Param<'_> {
             ArrayOf::Text => (pg_sys::TEXTOID, -1, false, b'i'),
             ArrayOf::Bytes => (pg_sys::BYTEAOID, -1, false, b'i'),
             ArrayOf::Json => (pg_sys::JSONBOID, -1, false, b'i'),
-            ArrayOf::Uuid => (pg_sys::UUIDOID, 16, false, b'c'),
             ArrayOf::Time => (pg_sys::TIMESTAMPTZOID, 8, true, b'd'),
+            ArrayOf::Uuid => (pg_sys::UUIDOID, 16, false, b'c'),
         };
         let (mut dimension, mut lower_bound) = (values.len() as i32, 1);
         // SAFETY: values and nulls have `dimension` elements of type oid, whose length, passing and
@@ -109,8 +109,8 @@ pub enum ArrayOf {
     Text,
     Bytes,
     Json,
-    Uuid,
     Time,
+    Uuid,
 }
 
 /// Whether a call's statements may write.

@@ -10,4 +10,5 @@
 pub mod attribute;
 pub mod batch;
 pub mod key;
+pub mod purge;
 pub mod session;

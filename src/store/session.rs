@@ -138,6 +138,11 @@ pub fn capped_end(created_at: Timestamp, expires_at: Timestamp) -> Timestamp {
     }
 }
 
+/// The latest creation that puts a session past the cap; `None` where there is no cap.
+pub fn youngest_aged(now: Timestamp) -> Option<Timestamp> {
+    settings::session_max_lifetime().map(|seconds| now.plus_seconds(-seconds))
+}
+
 /// Stores a new session. An id that is there is in use, unless its session is over: then the
 /// token is adopted afresh and nothing of the old session is left.
 pub fn open(db: &Db, opening: &Opening<'_>) -> Result<()> {
@@ -172,11 +177,8 @@ pub fn show(db: &Db, session: &Live) -> Result<Shown> {
 
 /// The live sessions of a user, newest first.
 pub fn list(db: &Db, user_id: &str, now: Timestamp) -> Vec<Shown> {
-    let youngest_dead = match settings::session_max_lifetime() {
-        Some(seconds) => now.plus_seconds(-seconds),
-        None => Timestamp::BEFORE_ALL,
-    };
-    let params = [Param::Text(user_id), Param::Time(now), Param::Time(youngest_dead)];
+    let youngest_aged = youngest_aged(now).unwrap_or(Timestamp::BEFORE_ALL);
+    let params = [Param::Text(user_id), Param::Time(now), Param::Time(youngest_aged)];
     db.run(&LIST_BY_USER, &params).iter().filter_map(|row| shown(&row)).collect()
 }
 

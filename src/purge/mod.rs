@@ -1,0 +1,41 @@
+//! Removing what has expired.
+//!
+//! Expiry is exact without this: every statement asks for the time. The purge only gives the space
+//! back. [`sweep`] is the work on one database, [`launcher`] the process that sends a [`visitor`]
+//! into one database after the other; `sso_attr_purge` does the same work without them.
+
+use std::time::Duration;
+
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+use crate::pg::worker;
+
+mod launcher;
+pub mod sweep;
+mod visitor;
+
+/// Soon enough after a crash, late enough not to fill the log when it recurs.
+const RESTART: Duration = Duration::from_secs(5);
+
+/// Registers the launcher where the library is preloaded; without that nothing runs by itself.
+pub fn register() {
+    if worker::is_preloading() {
+        worker::register("sso_attr launcher", "sso_attr_launcher_main", RESTART);
+    }
+}
+
+#[allow(unsafe_code, reason = "PostgreSQL looks this symbol up to start the launcher")]
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn sso_attr_launcher_main(_argument: pg_sys::Datum) {
+    launcher::run()
+}
+
+#[allow(unsafe_code, reason = "PostgreSQL looks this symbol up to start a visitor")]
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn sso_attr_visitor_main(argument: pg_sys::Datum) {
+    let (database, ticket) = worker::argument(argument);
+    visitor::visit(database, ticket);
+}

@@ -1,0 +1,117 @@
+//! One sweep of one database, batch by batch.
+
+use sso_attr_core::expiry::Timestamp;
+use sso_attr_core::token;
+use uuid::Uuid;
+
+use crate::pg::spi::Db;
+use crate::store::purge::{self, Place};
+use crate::store::session;
+
+/// What a sweep has done and what it does next.
+///
+/// A batch can be a transaction of its own: whatever changes between two batches is looked at
+/// again. Every sweep ends, since a batch removes rows or goes on to a later place; what it found
+/// locked is left for the next sweep.
+pub struct Sweep {
+    now: Timestamp,
+    stage: Stage,
+    attributes: u64,
+    sessions: u64,
+}
+
+enum Stage {
+    /// Sessions past sso_attr.session_max_lifetime that outlast it by their stored end.
+    Aged,
+    /// Attributes that expired by themselves, from a place on.
+    Attributes {
+        from: Place,
+    },
+    /// Sessions that are over: some of them, and the place of the last one.
+    Sessions {
+        chosen: Vec<Uuid>,
+        after: Place,
+    },
+    Over,
+}
+
+impl Sweep {
+    /// A sweep of what has expired at `now`.
+    pub fn start(now: Timestamp) -> Sweep {
+        Sweep { now, stage: Stage::Aged, attributes: 0, sessions: 0 }
+    }
+
+    pub fn started_at(&self) -> Timestamp {
+        self.now
+    }
+
+    pub fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+
+    pub fn attributes(&self) -> u64 {
+        self.attributes
+    }
+
+    pub fn sessions(&self) -> u64 {
+        self.sessions
+    }
+
+    /// Rows removed so far.
+    pub fn removed(&self) -> u64 {
+        self.attributes + self.sessions
+    }
+
+    /// Removes at most `limit` rows, which is positive.
+    pub fn batch(&mut self, db: &Db, limit: u64) {
+        let stage = std::mem::replace(&mut self.stage, Stage::Over);
+        self.stage = match stage {
+            Stage::Aged => self.end_aged(db, limit),
+            Stage::Attributes { from } => self.remove_attributes(db, from, limit),
+            Stage::Sessions { chosen, after } if chosen.is_empty() => self.choose(db, after, limit),
+            Stage::Sessions { chosen, after } => self.remove_sessions(db, chosen, after, limit),
+            Stage::Over => Stage::Over,
+        };
+    }
+
+    fn end_aged(&mut self, db: &Db, limit: u64) -> Stage {
+        let ended = session::youngest_aged(self.now).map_or(0, |youngest| {
+            let bound = token::first_id(youngest.unix_millis());
+            purge::end_aged(db, bound, youngest, self.now, limit)
+        });
+        if ended == limit { Stage::Aged } else { Stage::Attributes { from: Place::START } }
+    }
+
+    fn remove_attributes(&mut self, db: &Db, from: Place, limit: u64) -> Stage {
+        let (removed, last) = purge::delete_attributes(db, self.now, from, limit);
+        self.attributes += removed;
+        if removed == limit {
+            return Stage::Attributes { from: last };
+        }
+        Stage::Sessions { chosen: Vec::new(), after: Place::START }
+    }
+
+    fn choose(&mut self, db: &Db, after: Place, limit: u64) -> Stage {
+        let places = purge::over_sessions(db, self.now, after, limit);
+        match places.last() {
+            None => Stage::Over,
+            Some(&last) => {
+                let chosen = places.iter().map(|place| place.session).collect();
+                self.remove_sessions(db, chosen, last, limit)
+            }
+        }
+    }
+
+    /// Attributes first, so that the cascade of a session finds none, however many it had.
+    fn remove_sessions(&mut self, db: &Db, chosen: Vec<Uuid>, after: Place, limit: u64) -> Stage {
+        let removed = purge::delete_attributes_of(db, &chosen, self.now, limit);
+        self.attributes += removed;
+        if removed == limit {
+            return Stage::Sessions { chosen, after };
+        }
+        let left = limit - removed;
+        let ended = purge::delete_empty(db, &chosen, self.now, left);
+        self.sessions += ended;
+        Stage::Sessions { chosen: if ended == left { chosen } else { Vec::new() }, after }
+    }
+}

@@ -1,0 +1,233 @@
+//! What the purge removes, and its own record.
+//!
+//! These statements are the exception to "the session id as a bare parameter": they look for rows
+//! by their end. They never wait for a row that someone else has locked, and delete by key only
+//! what they have locked.
+
+use sso_attr_core::expiry::Timestamp;
+use uuid::Uuid;
+
+use crate::pg::spi::{ArrayOf, Db, Param, statement};
+
+/// A place in the indexes that the purge walks along, oldest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub bin: Timestamp,
+    pub session: Uuid,
+}
+
+impl Place {
+    /// Before everything.
+    pub const START: Place = Place { bin: Timestamp::BEFORE_ALL, session: Uuid::nil() };
+}
+
+/// A sweep as sso_attr_purge_status shows it.
+pub struct Run<'a> {
+    pub started_at: Timestamp,
+    pub ended_at: Timestamp,
+    /// Rows removed by the whole sweep.
+    pub removed: u64,
+    /// Those of them that no earlier record of the same sweep has counted.
+    pub uncounted: u64,
+    pub error: Option<&'a str>,
+}
+
+/// The record of the last run and of what is left to do.
+pub struct Status {
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    pub removed: Option<i64>,
+    pub removed_in_total: i64,
+    pub error: Option<String>,
+    pub oldest: Option<Timestamp>,
+}
+
+// "purge_bin < 'infinity'" is implied by the comparison with a time, but only with it written down
+// does a plan for any time know that the partial index will do.
+
+statement! {
+    /// A place can hold many attributes of one session, so the search goes on from it, not after it.
+    DELETE_ATTRIBUTES(TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, INT8OID) =
+        c"WITH expired AS MATERIALIZED (
+              SELECT session_id, name FROM sso_attr.attribute
+              WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity' AND purge_bin OPERATOR(pg_catalog.<=) $1
+                AND ROW (purge_bin, session_id) OPERATOR(pg_catalog.>=) ROW ($2, $3)
+                AND expires_at OPERATOR(pg_catalog.<=) $1
+              ORDER BY purge_bin, session_id LIMIT $4 FOR UPDATE SKIP LOCKED)
+          DELETE FROM sso_attr.attribute AS a USING expired
+          WHERE a.session_id OPERATOR(pg_catalog.=) expired.session_id
+            AND a.name OPERATOR(pg_catalog.=) expired.name
+          RETURNING a.purge_bin, a.session_id"
+}
+statement! {
+    OVER_SESSIONS(TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, INT8OID) =
+        c"SELECT purge_bin, id FROM sso_attr.session
+          WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity' AND purge_bin OPERATOR(pg_catalog.<=) $1
+            AND ROW (purge_bin, id) OPERATOR(pg_catalog.>) ROW ($2, $3)
+            AND expires_at OPERATOR(pg_catalog.<=) $1
+          ORDER BY purge_bin, id LIMIT $4"
+}
+statement! {
+    /// Asks the session again: one found earlier can have been opened afresh since.
+    DELETE_ATTRIBUTES_OF(UUIDARRAYOID, TIMESTAMPTZOID, INT8OID) =
+        c"WITH orphaned AS MATERIALIZED (
+              SELECT a.session_id, a.name
+              FROM sso_attr.session AS s
+              JOIN sso_attr.attribute AS a ON a.session_id OPERATOR(pg_catalog.=) s.id
+              WHERE s.id OPERATOR(pg_catalog.=) ANY ($1) AND s.expires_at OPERATOR(pg_catalog.<=) $2
+              LIMIT $3 FOR UPDATE OF a SKIP LOCKED)
+          DELETE FROM sso_attr.attribute AS a USING orphaned
+          WHERE a.session_id OPERATOR(pg_catalog.=) orphaned.session_id
+            AND a.name OPERATOR(pg_catalog.=) orphaned.name"
+}
+statement! {
+    LOCK_EMPTY(UUIDARRAYOID, TIMESTAMPTZOID, INT8OID) =
+        c"SELECT s.id FROM sso_attr.session AS s
+          WHERE s.id OPERATOR(pg_catalog.=) ANY ($1) AND s.expires_at OPERATOR(pg_catalog.<=) $2
+            AND NOT EXISTS (SELECT FROM sso_attr.attribute AS a
+                            WHERE a.session_id OPERATOR(pg_catalog.=) s.id)
+          LIMIT $3 FOR UPDATE OF s SKIP LOCKED"
+}
+statement! {
+    /// Looks again at what the lock now keeps from changing: an attribute whose insertion was
+    /// under way before would make the cascade wait for whoever holds it.
+    DELETE_EMPTY(UUIDARRAYOID) =
+        c"DELETE FROM sso_attr.session AS s
+          WHERE s.id OPERATOR(pg_catalog.=) ANY ($1)
+            AND NOT EXISTS (SELECT FROM sso_attr.attribute AS a
+                            WHERE a.session_id OPERATOR(pg_catalog.=) s.id)"
+}
+statement! {
+    END_AGED(UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID) =
+        c"WITH aged AS MATERIALIZED (
+              SELECT id FROM sso_attr.session
+              WHERE id OPERATOR(pg_catalog.<) $1 AND created_at OPERATOR(pg_catalog.<=) $2
+                AND expires_at OPERATOR(pg_catalog.>) $3
+              ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED)
+          UPDATE sso_attr.session AS s SET expires_at = $3 FROM aged
+          WHERE s.id OPERATOR(pg_catalog.=) aged.id"
+}
+statement! {
+    VERSION() =
+        c"SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'sso_attr'"
+}
+statement! {
+    LAST_RUN() =
+        c"SELECT started_at, ended_at, removed, error FROM sso_attr.purge_run
+          ORDER BY ended_at DESC, id DESC LIMIT 1"
+}
+statement! {
+    TOTAL() =
+        c"SELECT pg_catalog.sum(removed_in_total)::pg_catalog.int8 FROM sso_attr.purge_run"
+}
+statement! {
+    RECORD(TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID) =
+        c"WITH past AS MATERIALIZED (SELECT id FROM sso_attr.purge_run FOR UPDATE SKIP LOCKED),
+          replaced AS (
+              DELETE FROM sso_attr.purge_run AS r USING past
+              WHERE r.id OPERATOR(pg_catalog.=) past.id RETURNING r.removed_in_total)
+          INSERT INTO sso_attr.purge_run (started_at, ended_at, removed, removed_in_total, error)
+          SELECT $1, $2, $3,
+                 COALESCE(pg_catalog.sum(removed_in_total), 0)::pg_catalog.int8 OPERATOR(pg_catalog.+) $4, $5
+          FROM replaced"
+}
+statement! {
+    /// Ends within one bin are in no order, so all of the oldest one are looked at.
+    OLDEST(TIMESTAMPTZOID) =
+        c"SELECT LEAST(
+              (SELECT pg_catalog.min(expires_at) FROM sso_attr.attribute
+               WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity' AND expires_at OPERATOR(pg_catalog.<=) $1
+                 AND purge_bin OPERATOR(pg_catalog.=)
+                     (SELECT pg_catalog.min(purge_bin) FROM sso_attr.attribute
+                      WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity')),
+              (SELECT pg_catalog.min(expires_at) FROM sso_attr.session
+               WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity' AND expires_at OPERATOR(pg_catalog.<=) $1
+                 AND purge_bin OPERATOR(pg_catalog.=)
+                     (SELECT pg_catalog.min(purge_bin) FROM sso_attr.session
+                      WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity')))"
+}
+
+/// Deletes attributes that have expired by themselves, from a place on; returns how many, and the
+/// last place among them.
+pub fn delete_attributes(db: &Db, now: Timestamp, from: Place, limit: u64) -> (u64, Place) {
+    let rows = db.run(&DELETE_ATTRIBUTES, &walk(now, from, limit));
+    let last = rows.iter().filter_map(|row| place(row.time(1)?, row.uuid(2)?)).max();
+    (rows.count(), last.unwrap_or(from))
+}
+
+/// The sessions that are over, after a place.
+pub fn over_sessions(db: &Db, now: Timestamp, after: Place, limit: u64) -> Vec<Place> {
+    let rows = db.run(&OVER_SESSIONS, &walk(now, after, limit));
+    rows.iter().filter_map(|row| place(row.time(1)?, row.uuid(2)?)).collect()
+}
+
+fn place(bin: Timestamp, session: Uuid) -> Option<Place> {
+    Some(Place { bin, session })
+}
+
+fn walk(now: Timestamp, from: Place, limit: u64) -> [Param<'static>; 4] {
+    [Param::Time(now), Param::Time(from.bin), Param::Uuid(from.session), count(limit)]
+}
+
+/// Deletes attributes of those sessions that are over, and counts them.
+pub fn delete_attributes_of(db: &Db, sessions: &[Uuid], now: Timestamp, limit: u64) -> u64 {
+    db.run(&DELETE_ATTRIBUTES_OF, &[ids(sessions), Param::Time(now), count(limit)]).count()
+}
+
+/// Deletes those sessions that are over and have no attributes, and counts them.
+pub fn delete_empty(db: &Db, sessions: &[Uuid], now: Timestamp, limit: u64) -> u64 {
+    let locked = db.run(&LOCK_EMPTY, &[ids(sessions), Param::Time(now), count(limit)]);
+    let locked: Vec<Uuid> = locked.iter().filter_map(|row| row.uuid(1)).collect();
+    db.run(&DELETE_EMPTY, &[ids(&locked)]).count()
+}
+
+/// Moves the end of sessions created by `youngest` to now, and counts them. They are found by the
+/// time in their id, of which `bound` is the first that is too young.
+pub fn end_aged(db: &Db, bound: Uuid, youngest: Timestamp, now: Timestamp, limit: u64) -> u64 {
+    let params = [Param::Uuid(bound), Param::Time(youngest), Param::Time(now), count(limit)];
+    db.run(&END_AGED, &params).count()
+}
+
+/// The version of the extension that this database has, which can lag behind the library.
+pub fn installed_version(db: &Db) -> Option<String> {
+    db.run(&VERSION, &[]).first().and_then(|row| row.text(1).map(str::to_owned))
+}
+
+/// Records a run, unless it has removed nothing and ended as the one before: idle sweeps write
+/// nothing.
+pub fn record(db: &Db, run: &Run<'_>) {
+    let last = db.run(&LAST_RUN, &[]).first();
+    if run.uncounted == 0 && last.as_ref().and_then(|row| row.text(4)) == run.error {
+        return;
+    }
+    let params = [
+        Param::Time(run.started_at),
+        Param::Time(run.ended_at),
+        count(run.removed),
+        count(run.uncounted),
+        run.error.map_or(Param::Null, Param::Text),
+    ];
+    db.run(&RECORD, &params);
+}
+
+/// The last run and what awaits the next one.
+pub fn status(db: &Db, now: Timestamp) -> Status {
+    let last = db.run(&LAST_RUN, &[]).first();
+    let last = last.as_ref();
+    Status {
+        started_at: last.and_then(|row| row.time(1)),
+        ended_at: last.and_then(|row| row.time(2)),
+        removed: last.and_then(|row| row.int(3)),
+        removed_in_total: db.run(&TOTAL, &[]).first().and_then(|row| row.int(1)).unwrap_or(0),
+        error: last.and_then(|row| row.text(4)).map(str::to_owned),
+        oldest: db.run(&OLDEST, &[Param::Time(now)]).first().and_then(|row| row.time(1)),
+    }
+}
+
+fn ids(sessions: &[Uuid]) -> Param<'static> {
+    Param::array(ArrayOf::Uuid, sessions.iter().map(|id| Param::Uuid(*id)))
+}
+
+fn count(rows: u64) -> Param<'static> {
+    Param::Int(i64::try_from(rows).unwrap_or(i64::MAX))
+}
