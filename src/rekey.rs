@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use sso_attr_core::Result;
 use sso_attr_core::envelope::{self, Place};
+use sso_attr_core::expiry::Timestamp;
 use uuid::Uuid;
 
 use crate::pg::spi::Db;
@@ -16,17 +17,39 @@ use crate::vault;
 /// Rows locked at a time: some milliseconds of work.
 pub const BATCH: i64 = 1000;
 
+/// A pass that found nothing is repeated after this time: a transaction that was open meanwhile may
+/// have sealed with the former key, and a locked row was skipped.
+const REPEAT_SECONDS: i64 = 3600;
+
 /// How far a pass over the table has come, and what it could not open.
 #[derive(Default)]
-pub struct Cursor {
+pub struct Pass {
     after: (Uuid, String),
-    at_end: bool,
+    over: bool,
+    resealed: u64,
     unopened: BTreeMap<u32, u64>,
 }
 
-impl Cursor {
-    pub fn is_at_end(&self) -> bool {
-        self.at_end
+impl From<Uuid> for Pass {
+    /// A pass that goes on with a session that an earlier one has come to.
+    fn from(session: Uuid) -> Self {
+        Pass { after: (session, String::new()), ..Pass::default() }
+    }
+}
+
+impl Pass {
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// The session that it has come to.
+    pub fn session(&self) -> Uuid {
+        self.after.0
+    }
+
+    /// Values encrypted anew so far.
+    pub fn resealed(&self) -> u64 {
+        self.resealed
     }
 
     /// Tells of values that stayed under their key because it is missing or wrong, or they are broken.
@@ -37,13 +60,25 @@ impl Cursor {
     }
 }
 
-/// Reseals up to `limit` rows behind the cursor, moves it on, and returns how many were resealed.
-pub fn batch(db: &Db, cursor: &mut Cursor, limit: i64) -> Result<i64> {
+/// Whether a key other than the primary one may have sealed values left.
+pub fn is_due(db: &Db, now: Timestamp) -> Result<bool> {
+    let primary = vault::keyring()?.primary().id();
+    Ok(key::is_rekey_due(db, primary, now.plus_seconds(-REPEAT_SECONDS)))
+}
+
+/// Remembers that a whole pass found nothing to do.
+pub fn note_done(db: &Db, now: Timestamp) -> Result<()> {
+    key::mark_rekeyed(db, vault::keyring()?.primary().id(), now);
+    Ok(())
+}
+
+/// Reseals up to `limit` rows and moves the pass on.
+pub fn batch(db: &Db, pass: &mut Pass, limit: i64) -> Result<()> {
     let sealer = vault::sealer(db)?;
-    let rows = key::pick(db, sealer.key_id(), (cursor.after.0, &cursor.after.1), limit);
-    cursor.at_end = (rows.len() as i64) < limit;
+    let rows = key::pick(db, sealer.key_id(), (pass.after.0, &pass.after.1), limit);
+    pass.over = (rows.len() as i64) < limit;
     if let Some(last) = rows.last() {
-        cursor.after = (last.session_id, last.name.clone());
+        pass.after = (last.session_id, last.name.clone());
     }
     let mut resealed = Vec::with_capacity(rows.len());
     for row in rows {
@@ -54,10 +89,11 @@ pub fn batch(db: &Db, cursor: &mut Cursor, limit: i64) -> Result<i64> {
                 resealed.push(SealedRow { sealed, ..row });
             }
             Err(_) => {
-                *cursor.unopened.entry(envelope::key_id(&row.sealed).unwrap_or_default()).or_default() += 1
+                *pass.unopened.entry(envelope::key_id(&row.sealed).unwrap_or_default()).or_default() += 1;
             }
         }
     }
     key::reseal(db, &resealed);
-    Ok(resealed.len() as i64)
+    pass.resealed += resealed.len() as u64;
+    Ok(())
 }

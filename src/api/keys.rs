@@ -10,7 +10,7 @@ use super::answer;
 use crate::error::Answer;
 use crate::pg::datum::TimestampTz;
 use crate::pg::spi::{Access, as_owner};
-use crate::rekey::{self, Cursor};
+use crate::rekey::{self, Pass};
 use crate::store::key::{self, Use};
 use crate::vault;
 
@@ -70,20 +70,18 @@ fn sso_attr_keys() -> Result<
 #[pg_extern]
 fn sso_attr_rekey(max_rows: default!(Option<i64>, "NULL")) -> Answer<i64> {
     answer(|| {
-        let mut left = max_rows.unwrap_or(i64::MAX);
-        if left < 0 {
+        let most = max_rows.unwrap_or(i64::MAX);
+        if most < 0 {
             return Err(Error::argument("max_rows must not be negative"));
         }
-        as_owner(Access::Write, |db| {
-            let mut cursor = Cursor::default();
-            let mut done = 0;
-            while left > 0 && !cursor.is_at_end() {
-                let resealed = rekey::batch(db, &mut cursor, left.min(rekey::BATCH))?;
-                done += resealed;
-                left -= resealed;
-            }
-            cursor.warn_of_unopened();
-            Ok(done)
-        })
+        let mut pass = Pass::default();
+        let done = |pass: &Pass| i64::try_from(pass.resealed()).unwrap_or(i64::MAX);
+        while !pass.is_over() && done(&pass) < most {
+            let limit = rekey::BATCH.min(most - done(&pass));
+            // A connection for each batch: it holds its results until it is closed.
+            as_owner(Access::Write, |db| rekey::batch(db, &mut pass, limit))?;
+        }
+        pass.warn_of_unopened();
+        Ok(done(&pass))
     })
 }

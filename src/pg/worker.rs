@@ -31,6 +31,10 @@ pub struct Visit {
     pub started_at: i64,
     pub attributes: u64,
     pub sessions: u64,
+    /// Values encrypted anew under the primary key.
+    pub resealed: u64,
+    /// The session that a pass of that has come to; `None` where none is under way.
+    pub rekeying: Option<[u8; 16]>,
     pub failure: Line,
 }
 

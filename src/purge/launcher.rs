@@ -51,12 +51,18 @@ impl Known {
             return;
         }
         self.sweep = Visit::default();
-        let Visit { attributes, sessions, started_at, .. } = visit;
+        let Visit { attributes, sessions, resealed, started_at, .. } = visit;
+        let seconds = (clock::now().0 - started_at) as f64 / 1e6;
         if attributes + sessions > 0 {
-            let seconds = (clock::now().0 - started_at) as f64 / 1e6;
             pgrx::log!(
                 "sso_attr purge of database \"{database}\": removed {attributes} attributes and \
                  {sessions} sessions in {seconds:.1} s"
+            );
+        }
+        if *resealed > 0 {
+            pgrx::log!(
+                "sso_attr rekey of database \"{database}\": encrypted {resealed} values anew under the \
+                 primary key in {seconds:.1} s"
             );
         }
         let failure = visit.failure.as_str();

@@ -4,13 +4,16 @@ use std::time::{Duration, Instant};
 
 use pgrx::pg_sys;
 use sso_attr_core::expiry::Timestamp;
+use uuid::Uuid;
 
 use super::sweep::Sweep;
 use crate::pg::clock;
 use crate::pg::spi::{Access, as_owner};
 use crate::pg::worker::{self, Visit};
+use crate::rekey::{self, Pass};
 use crate::settings;
 use crate::store::purge::{self, Run};
+use crate::vault;
 
 /// DROP DATABASE and its like wait five seconds for others to leave.
 const STAY: Duration = Duration::from_secs(2);
@@ -45,7 +48,7 @@ fn work(visit: &mut Visit) -> Result<(), String> {
     if visit.started_at == 0 {
         visit.started_at = started.0;
     }
-    let outcome = sweep(visit, started);
+    let outcome = sweep(visit, started).and_then(|()| rekey(visit, started));
     let failure = outcome.err().and_then(explain);
     let run = Run {
         started_at: Timestamp(visit.started_at),
@@ -81,6 +84,46 @@ fn sweep(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
     }
     visit.unfinished = !sweep.is_over();
     Ok(())
+}
+
+/// Moves values of other keys to the primary one, likewise in batches, where that is due.
+fn rekey(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
+    if visit.unfinished || !vault::is_configured() {
+        return Ok(());
+    }
+    let mut pass = match visit.rekeying {
+        Some(session) => Pass::from(Uuid::from_bytes(session)),
+        None if said(worker::transaction(|| as_owner(Access::Read, |db| rekey::is_due(db, now))))? => {
+            Pass::default()
+        }
+        None => return Ok(()),
+    };
+    worker::show("encrypting values anew under the primary key");
+    let arrival = Instant::now();
+    while !pass.is_over() && arrival.elapsed() < STAY {
+        worker::reload_if_asked();
+        said(worker::transaction(|| {
+            as_owner(Access::Write, |db| rekey::batch(db, &mut pass, rekey::BATCH))
+        }))?;
+    }
+    visit.resealed += pass.resealed();
+    visit.unfinished = !pass.is_over();
+    visit.rekeying = (!pass.is_over()).then(|| pass.session().into_bytes());
+    if pass.is_over() {
+        pass.warn_of_unopened();
+        if visit.resealed == 0 {
+            said(worker::transaction(|| as_owner(Access::Write, |db| rekey::note_done(db, now))))?;
+        }
+    }
+    Ok(())
+}
+
+/// A refusal of our own, put into words as the server's are.
+fn said<T>(outcome: Result<sso_attr_core::Result<T>, String>) -> Result<T, String> {
+    outcome?.map_err(|error| match error.detail() {
+        Some(detail) => format!("{error}: {detail}"),
+        None => error.to_string(),
+    })
 }
 
 /// Makes the most of a failure's message; none is left where the extension was dropped meanwhile.
