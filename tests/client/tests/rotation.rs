@@ -1,0 +1,114 @@
+//! Rotation under load: the keys change in a file while clients read and update, the worker moves
+//! what is stored, and nobody notices. ROTATION_ROWS (5000) sets the size for a measured run.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+use sso_attr_client_tests::*;
+
+const PER_SESSION: i32 = 10;
+
+fn keys(client: &mut Client) -> Result<String> {
+    let rows = client.query(
+        "SELECT format('key %s: primary %s, available %s, matches %s, attributes %s', key_id, is_primary,
+                       available, matches, attributes) FROM sso_attr_keys()",
+        &[],
+    )?;
+    Ok(rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>().join("; "))
+}
+
+fn attributes_of(client: &mut Client, key_id: i64) -> Result<i64> {
+    let sql = "SELECT coalesce(sum(attributes), 0)::bigint FROM sso_attr_keys() WHERE key_id = $1";
+    Ok(client.query_one(sql, &[&key_id])?.get(0))
+}
+
+/// Updates and reads its own sessions until told to stop; every value read is the one written last.
+fn load(server: &Server, sessions: &[String], stop: &AtomicBool, calls: &AtomicU64) -> Result {
+    let mut client = server.connect("postgres")?;
+    let update = client.prepare("SELECT sso_attr_update($1, $2, $3::text)")?;
+    let get = client.prepare("SELECT sso_attr_get_text($1, $2)")?;
+    for round in 0u64.. {
+        for (number, ust) in sessions.iter().enumerate() {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let name = format!("n{}", (number as u64 + round) % PER_SESSION as u64);
+            let value = format!("round {round}");
+            client.execute(&update, &[ust, &name, &value])?;
+            let read: String = client.query_one(&get, &[ust, &name])?.get(0);
+            assert_eq!(read, value);
+            calls.fetch_add(2, Ordering::Relaxed);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn no_call_fails_while_keys_change_and_the_old_one_can_go() -> Result {
+    let rows: i32 = std::env::var("ROTATION_ROWS").map_or(Ok(5000), |rows| rows.parse())?;
+    let server = Server::with_extension("sso_attr.purge_interval = 1\nmax_connections = 20")?;
+    let mut client = server.connect("postgres")?;
+    let sessions: Vec<String> = client
+        .query(
+            "WITH s AS MATERIALIZED (SELECT sso_session_create('u' || n) AS ust FROM generate_series(1, $1::int) AS n),
+                  a AS MATERIALIZED (SELECT ust, sso_attr_create_many(ust, (SELECT jsonb_agg(jsonb_build_object('name', 'n' || i, 'value', 'old'))
+                                                               FROM generate_series(0, $2::int - 1) AS i), encrypt => true) FROM s)
+             SELECT ust FROM a",
+            &[&(rows / PER_SESSION), &PER_SESSION],
+        )?
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    println!("before: {}", keys(&mut client)?);
+    assert_eq!(attributes_of(&mut client, 1)?, i64::from(rows));
+
+    let (stop, calls) = (AtomicBool::new(false), AtomicU64::new(0));
+    let old = format!("1:{}\n", hex::encode(KEY));
+    let new = format!("2:{}\n", hex::encode([0x5a; 32]));
+    std::thread::scope(|scope| -> Result {
+        let halves = sessions.split_at(sessions.len() / 2);
+        let clients = [halves.0, halves.1].map(|half| {
+            scope.spawn(|| load(&server, half, &stop, &calls).map_err(|error| error.to_string()))
+        });
+        let rotated = (|| {
+            wait_until("clients are at work", SOON, || Ok(calls.load(Ordering::Relaxed) > 100))?;
+            let start = Instant::now();
+            server.set_keyring(&format!("{new}{old}"))?;
+            let mut shown = false;
+            wait_until("no value is left under the old key", Duration::from_secs(300), || {
+                let left = attributes_of(&mut client, 1)?;
+                if left > 0 && left < i64::from(rows) && !std::mem::replace(&mut shown, true) {
+                    println!("during: {}", keys(&mut client)?);
+                }
+                Ok(left == 0)
+            })?;
+            println!("{rows} values moved in {:?}, {calls:?} calls meanwhile", start.elapsed());
+            server.set_keyring(&new)?;
+            let so_far = calls.load(Ordering::Relaxed);
+            wait_until("clients go on with the new key alone", SOON, || {
+                Ok(calls.load(Ordering::Relaxed) > so_far + 200)
+            })
+        })();
+        stop.store(true, Ordering::Relaxed);
+        for client in clients {
+            client.join().map_err(|_| "a client panicked")??;
+        }
+        rotated
+    })?;
+    println!("after: {}", keys(&mut client)?);
+    assert_eq!(attributes_of(&mut client, 2)?, i64::from(rows));
+    let readable: i64 = client
+        .query_one("SELECT count(sso_attr_get_all(ust)) FROM unnest($1::text[]) AS ust", &[&sessions])?
+        .get(0);
+    assert_eq!(readable, sessions.len() as i64);
+
+    // What the worker found done it marks, so that it does not look again with every sweep.
+    wait_until("the old key is marked as done", SOON, || {
+        let sql = "SELECT rekeyed_at IS NOT NULL FROM sso_attr.key_check WHERE key_id = 1";
+        Ok(client.query_one(sql, &[])?.get(0))
+    })?;
+    let log = server.log()?;
+    assert!(log.contains("sso_attr rekey of database \"postgres\""), "{log}");
+    Ok(())
+}
