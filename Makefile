@@ -4,13 +4,19 @@
 
 export PG PG_CONFIG
 
-.PHONY: demo test build install lint fuzz clean
+.PHONY: demo test bench bench-short build install lint fuzz clean
 
 demo: ## build, start a throwaway server, run the real use, show what it did
 	@scripts/demo
 
 test: ## every test: core, SQL surface, interleavings, real clients
 	@scripts/test
+
+bench: ## measure against what one would write or run instead; writes bench/results/
+	@scripts/bench
+
+bench-short: ## as bench, a sample of it
+	@SHORT=1 scripts/bench
 
 build: ## build and install into the selected PostgreSQL
 	@scripts/build
