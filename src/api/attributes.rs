@@ -11,8 +11,7 @@ use crate::error::Answer;
 use crate::pg::any::AnyValue;
 use crate::pg::datum::{Jsonb, TimestampTz};
 use crate::pg::spi::Access;
-use crate::store::attribute::{self, Content, Stored};
-use crate::vault;
+use crate::store::attribute::{self, Stored};
 
 /// Creates an attribute; one that is there raises unique_violation.
 #[pg_extern]
@@ -28,7 +27,7 @@ fn sso_attr_create(
         let ttl = ttl(expiration)?;
         let json = value::decode(value)?;
         inserting(ust, |call| {
-            let content = value::protect(call.db, place(call, name), json, Some(encrypt.unwrap_or(false)))?;
+            let content = value::protect(call.db, place(call, name), json, encrypt.unwrap_or(false))?;
             if attribute::create(call.db, &call.session, name, &content, end(ttl, call.now)?, call.now) {
                 return Ok(());
             }
@@ -51,11 +50,16 @@ fn sso_attr_update(
         let ttl = ttl(expiration)?;
         let json = value::decode(value)?;
         on_session(Access::Write, ust, |call| {
-            let content = value::protect(call.db, place(call, name), json, encrypt)?;
-            if attribute::update(call.db, &call.session, name, &content, end(ttl, call.now)?, call.now) {
-                return Ok(());
-            }
-            Err(why_not(call, name, &content))
+            let end = end(ttl, call.now)?;
+            let updated = value::write(
+                call.db,
+                place(call, name),
+                json,
+                encrypt,
+                |content| attribute::update(call.db, &call.session, name, content, end, call.now),
+                || attribute::is_sealed(call.db, &call.session, name, call.now),
+            )?;
+            if updated { Ok(()) } else { Err(call.unless_ended(missing(name))) }
         })
     })
 }
@@ -74,28 +78,22 @@ fn sso_attr_set(
         let ttl = ttl(expiration)?;
         let json = value::decode(value)?;
         inserting(ust, |call| {
-            let content = value::protect(call.db, place(call, name), json, encrypt)?;
-            if attribute::set(call.db, &call.session, name, &content, end(ttl, call.now)?, call.now) {
-                return Ok(());
-            }
-            Err(why_not(call, name, &content))
+            let end = end(ttl, call.now)?;
+            let set = value::write(
+                call.db,
+                place(call, name),
+                json,
+                encrypt,
+                |content| attribute::set(call.db, &call.session, name, content, end, call.now),
+                || attribute::is_sealed(call.db, &call.session, name, call.now),
+            )?;
+            if set { Ok(()) } else { Err(call.unless_ended(missing(name))) }
         })
     })
 }
 
 fn place<'a>(call: &Call<'_>, name: &'a str) -> Place<'a> {
     Place { session: call.session.id, name }
-}
-
-/// Why a row did not take the content: it is not there, or it is sealed and there is no keyring.
-fn why_not(call: &Call<'_>, name: &str, content: &Content) -> Error {
-    if let Content::Unchanged { sealed: None, .. } = content
-        && attribute::exists(call.db, &call.session, name, call.now)
-        && let Err(unsealable) = vault::sealer(call.db)
-    {
-        return unsealable;
-    }
-    call.unless_ended(missing(name))
 }
 
 fn missing(name: &str) -> Error {

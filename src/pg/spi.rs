@@ -48,6 +48,7 @@ pub(crate) use statement;
 #[derive(Clone, Copy)]
 pub enum Param<'a> {
     Null,
+    Bool(bool),
     Uuid(Uuid),
     Text(&'a str),
     Bytes(&'a [u8]),
@@ -62,6 +63,7 @@ impl Param<'_> {
     fn datum(self) -> Option<pg_sys::Datum> {
         match self {
             Param::Null => None,
+            Param::Bool(bool) => Some(bool.into()),
             Param::Uuid(uuid) => pgrx::Uuid::from_bytes(uuid.into_bytes()).into_datum(),
             Param::Text(text) => text.into_datum(),
             Param::Bytes(bytes) => bytes.into_datum(),
