@@ -16,7 +16,7 @@ use crate::store::key;
 mod command;
 mod ring;
 
-pub use ring::current as keyring;
+pub use ring::{current as keyring, is_configured};
 
 thread_local! {
     /// Keys whose check values are stored for good: installation, key id, check value.

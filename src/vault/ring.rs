@@ -55,6 +55,11 @@ thread_local! {
     static IN_FORCE: RefCell<Option<Rc<InForce>>> = const { RefCell::new(None) };
 }
 
+/// Whether a keyring is configured, usable or not.
+pub fn is_configured() -> bool {
+    settings::keyring_file().is_some() || settings::key_command().is_some()
+}
+
 /// The keyring in force.
 pub fn current() -> Result<Rc<Keyring>> {
     refreshed(COMMAND_VALID)
