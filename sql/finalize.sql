@@ -49,6 +49,9 @@ COMMENT ON COLUMN sso_attr.key_check.check_value IS 'First 16 bytes of SHA-256 o
 COMMENT ON COLUMN sso_attr.key_check.created_at IS 'When the key first wrote data.';
 COMMENT ON COLUMN sso_attr.key_check.rekeyed_at IS 'When the background rekey last found no value of this key; NULL = not since another key is primary.';
 
+COMMENT ON COLUMN sso_attr.purge_run.id IS 'Order of the records.';
+COMMENT ON SEQUENCE sso_attr.purge_run_id_seq IS 'For sso_attr.purge_run.id.';
+
 COMMENT ON FUNCTION sso_attr.api(text) IS 'The functions that sso_attr_grant opens for a kind of role.';
 COMMENT ON FUNCTION sso_attr.change_grant(text, regrole, text) IS 'What sso_attr_grant and sso_attr_revoke do.';
 COMMENT ON FUNCTION sso_attr.extend_grants() IS 'Gives functions that an update added to the roles granted before; update scripts call it.';

@@ -74,7 +74,7 @@ SET timezone = 'Pacific/Niue';
 SELECT sso_attr_exists(:'ust', 'zone'), expires_at - clock_timestamp() BETWEEN interval '30 s' AND interval '60 s' FROM sso_attr_list(:'ust') WHERE name = 'zone';
 RESET timezone;
 -- 16. The purge had no index to go by.
-SELECT tablename, indexdef ~ 'WHERE' FROM pg_indexes WHERE schemaname = 'sso_attr' AND indexdef ~ 'purge' ORDER BY tablename;
+SELECT tablename, indexdef ~ 'WHERE' FROM pg_indexes WHERE schemaname = 'sso_attr' AND indexdef ~ 'purge_bin' ORDER BY tablename;
 -- 17. Batches were a statement for each item, in the caller's order: opposite orders, which deadlocked,
 -- are in the isolation test update_many_update_many; and one call is one update of each row.
 BEGIN;

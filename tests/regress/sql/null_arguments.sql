@@ -3,7 +3,7 @@
 \pset format unaligned
 \pset tuples_only on
 SELECT sso_session_create('null-ann') AS ust \gset
-SELECT count(*) FROM pg_proc WHERE proname ~ '^sso_' AND proisstrict;
+SELECT count(*) FROM pg_proc WHERE proname ~ '^sso_' AND proisstrict AND pronargs > 0;
 CREATE TABLE test.good (function regproc, arguments text[]);
 INSERT INTO test.good VALUES
     ('sso_session_create', '{''null-other'',''app'',''192.0.2.1'',''agent'',60,''null-arguments-token-1''}'),

@@ -30,7 +30,7 @@ COMMIT;
 BEGIN;
 SET LOCAL client_min_messages = warning;
 TRUNCATE sso_attr.session CASCADE;
-SELECT sso_session_create('plans-carol') AS carol \gset
+SELECT sso_session_create('plans-carol', expiration => 36000) AS carol \gset
 SELECT updated AS before, hot AS hot_before FROM test.hot WHERE what = 'sso_attr.session' \gset
 SELECT count(sso_session_renew(:'carol', 36000 + i * 63)) FROM generate_series(1, 9) AS i;
 SELECT updated - :before, hot - :hot_before >= 8 FROM test.hot WHERE what = 'sso_attr.session';
