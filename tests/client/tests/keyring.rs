@@ -4,7 +4,7 @@ use postgres::Client;
 use sso_attr_client_tests::{KEY, Result, Server, open_session, refusal};
 
 /// What the server logs when it goes on with the keyring it has.
-const KEPT: &str = "the last good keyring stays in use";
+const KEPT: &str = "the last good one stays in use";
 
 fn line(id: u32, key: &[u8]) -> String {
     format!("{id}:{}\n", hex::encode(key))
