@@ -108,10 +108,7 @@ const SQL_UPDATE: &str = "
 const UPDATE: &[Variant] = &[
     variant("sso_attr_update", "IF sso_attr_update(token, 'a0007', content) IS NULL THEN END IF;"),
     variant("SQL statement", SQL_UPDATE),
-    variant(
-        "PL/pgSQL function",
-        "IF bench.update(session, secret, 'a0007', content) IS NULL THEN END IF;",
-    ),
+    variant("PL/pgSQL function", "IF bench.update(session, secret, 'a0007', content) IS NULL THEN END IF;"),
 ];
 
 const UPDATE_ENCRYPTED: &[Variant] = &[

@@ -27,7 +27,8 @@ fn options() -> Result<Options> {
             other => return Err(other.unexpected().into()),
         }
     }
-    let server = Server { cluster: cluster.ok_or("--cluster is missing")?, dir: dir.ok_or("--dir is missing")? };
+    let server =
+        Server { cluster: cluster.ok_or("--cluster is missing")?, dir: dir.ok_or("--dir is missing")? };
     Ok(Options { server, short, only })
 }
 
@@ -36,7 +37,8 @@ fn main() -> Result<()> {
     let server = &options.server;
     fixture(server)?;
     server.stop()?;
-    let wanted = |case: &cases::Case| options.only.is_empty() || options.only.iter().any(|only| only == case.name);
+    let wanted =
+        |case: &cases::Case| options.only.is_empty() || options.only.iter().any(|only| only == case.name);
     for row in instructions::count(server, &wanted)? {
         println!("{:24} {:48} {:12.0}", row.case, row.variant, row.instructions);
     }
@@ -57,7 +59,10 @@ fn fixture(server: &Server) -> Result<()> {
     ))?;
     // A session's attributes lie together, as they do when it was opened and filled.
     for table in ["sso_attr.attribute", "bench.attribute"] {
-        db.batch_execute(&format!("CLUSTER {table} USING {}_pkey", table.replace("bench.", "").replace("sso_attr.", "")))?;
+        db.batch_execute(&format!(
+            "CLUSTER {table} USING {}_pkey",
+            table.replace("bench.", "").replace("sso_attr.", "")
+        ))?;
     }
     db.batch_execute("VACUUM ANALYZE")?;
     Ok(())

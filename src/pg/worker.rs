@@ -38,6 +38,13 @@ pub struct Visit {
     pub failure: Line,
 }
 
+impl Visit {
+    /// Rows that the sweep has removed so far.
+    pub fn removed(&self) -> u64 {
+        self.attributes + self.sessions
+    }
+}
+
 // SAFETY: plain numbers and bytes, no pointers: valid in every process.
 unsafe impl PGRXSharedMemory for Visit {}
 
@@ -142,6 +149,8 @@ pub fn enter(application: &CStr, database: pg_sys::Oid) -> Result<(), String> {
         // Nobody waits for a sweep, and what a crash loses of it the next one repeats.
         (c"synchronous_commit", c"off"),
         (c"lock_timeout", c"1s"),
+        // Should there be a deadlock nevertheless, it is the worker that finds it and gives way.
+        (c"deadlock_timeout", c"10ms"),
         (c"default_transaction_isolation", c"read committed"),
         #[cfg(any(feature = "pg17", feature = "pg18"))]
         (c"transaction_timeout", c"0"),
@@ -219,8 +228,11 @@ pub fn show_idle(activity: &str) {
 
 fn report(state: pg_sys::BackendState::Type, activity: &str) {
     let activity = std::ffi::CString::new(activity).unwrap_or_default();
-    // SAFETY: the text is copied.
-    unsafe { pg_sys::pgstat_report_activity(state, activity.as_ptr()) }
+    // SAFETY: the text is copied; the time is shown as the activity's start.
+    unsafe {
+        pg_sys::SetCurrentStatementStartTimestamp();
+        pg_sys::pgstat_report_activity(state, activity.as_ptr());
+    }
 }
 
 /// Runs `work` in a transaction of its own; an ERROR rolls it back and gives its message.
@@ -254,10 +266,27 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
         .execute()
 }
 
-/// Whether the extension is in this database, which a transaction is open in.
-pub fn has_extension() -> bool {
-    // SAFETY: a catalog look-up by a static name within a transaction.
-    unsafe { pg_sys::get_extension_oid(c"sso_attr".as_ptr(), true) != pg_sys::InvalidOid }
+/// Whether this database has the extension, which then stays until the transaction is over. Whoever
+/// drops it waits before it has locked any table, so the two cannot deadlock.
+pub fn hold_extension() -> bool {
+    let find = || {
+        // SAFETY: a catalog look-up by a static name within a transaction.
+        unsafe { pg_sys::get_extension_oid(c"sso_attr".as_ptr(), true) }
+    };
+    let extension = find();
+    if extension == pg_sys::InvalidOid {
+        return false;
+    }
+    // SAFETY: locks any object's identity; the look-up afterwards tells whether it is still there.
+    unsafe {
+        pg_sys::LockDatabaseObject(
+            pg_sys::ExtensionRelationId,
+            extension,
+            0,
+            pg_sys::AccessShareLock as pg_sys::LOCKMODE,
+        );
+    }
+    find() == extension
 }
 
 /// Whether the open transaction is read-only.

@@ -53,7 +53,7 @@ impl Known {
         self.sweep = Visit::default();
         let Visit { attributes, sessions, resealed, started_at, .. } = visit;
         let seconds = (clock::now().0 - started_at) as f64 / 1e6;
-        if attributes + sessions > 0 {
+        if visit.removed() > 0 {
             pgrx::log!(
                 "sso_attr purge of database \"{database}\": removed {attributes} attributes and \
                  {sessions} sessions in {seconds:.1} s"

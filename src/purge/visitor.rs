@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::sweep::Sweep;
 use crate::pg::clock;
-use crate::pg::spi::{Access, as_owner};
+use crate::pg::spi::{Access, Db, as_owner};
 use crate::pg::worker::{self, Visit};
 use crate::rekey::{self, Pass};
 use crate::settings;
@@ -30,7 +30,6 @@ pub fn visit(database: pg_sys::Oid, ticket: u32) {
     });
     visit.entered = true;
     if let Err(failure) = outcome {
-        visit.unfinished = false;
         visit.failure = failure.as_str().into();
     }
     worker::note(ticket, |noted| *noted = visit);
@@ -38,34 +37,29 @@ pub fn visit(database: pg_sys::Oid, ticket: u32) {
 
 /// What is done in a database that has the extension and can be written to.
 fn work(visit: &mut Visit) -> Result<(), String> {
-    match worker::transaction(|| worker::has_extension().then(worker::is_read_only))? {
+    match in_extension(|_| worker::is_read_only())? {
         None => return Ok(()),
         Some(true) => return Err("database is read-only (default_transaction_read_only is on)".into()),
         Some(false) => (),
     }
-    let found = removed(visit);
-    let started = clock::now();
+    let found = visit.removed();
+    let now = clock::now();
     if visit.started_at == 0 {
-        visit.started_at = started.0;
+        visit.started_at = now.0;
     }
-    let outcome = sweep(visit, started).and_then(|()| rekey(visit, started));
-    let failure = outcome.err().and_then(explain);
+    let failure = sweep(visit, now).and_then(|()| rekey(visit, now)).err().map(explain);
     let run = Run {
         started_at: Timestamp(visit.started_at),
         ended_at: clock::now(),
-        removed: removed(visit),
-        uncounted: removed(visit) - found,
+        removed: visit.removed(),
+        uncounted: visit.removed() - found,
         error: failure.as_deref(),
     };
-    let recorded = worker::transaction(|| as_owner(Access::Write, |db| purge::record(db, &run)));
+    let recorded = in_extension(|db| purge::record(db, &run));
     match failure {
         Some(failure) => Err(failure),
-        None => recorded.or_else(|failure| explain(failure).map_or(Ok(()), Err)),
+        None => recorded.map(|_| ()).map_err(explain),
     }
-}
-
-fn removed(visit: &Visit) -> u64 {
-    visit.attributes + visit.sessions
 }
 
 /// Batches, each a transaction of its own, until nothing is left or the stay is over.
@@ -74,11 +68,12 @@ fn sweep(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
     let arrival = Instant::now();
     let (attributes, sessions) = (visit.attributes, visit.sessions);
     let mut sweep = Sweep::start(now);
-    visit.unfinished = true;
     while !sweep.is_over() && arrival.elapsed() < STAY {
         worker::reload_if_asked();
         let limit = settings::purge_batch_size();
-        worker::transaction(|| as_owner(Access::Write, |db| sweep.batch(db, limit)))?;
+        if in_extension(|db| sweep.batch(db, limit))?.is_none() {
+            return Ok(());
+        }
         visit.attributes = attributes + sweep.attributes();
         visit.sessions = sessions + sweep.sessions();
     }
@@ -93,18 +88,16 @@ fn rekey(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
     }
     let mut pass = match visit.rekeying {
         Some(session) => Pass::from(Uuid::from_bytes(session)),
-        None if said(worker::transaction(|| as_owner(Access::Read, |db| rekey::is_due(db, now))))? => {
-            Pass::default()
-        }
+        None if said(in_extension(|db| rekey::is_due(db, now)))?.unwrap_or(false) => Pass::default(),
         None => return Ok(()),
     };
     worker::show("encrypting values anew under the primary key");
     let arrival = Instant::now();
     while !pass.is_over() && arrival.elapsed() < STAY {
         worker::reload_if_asked();
-        said(worker::transaction(|| {
-            as_owner(Access::Write, |db| rekey::batch(db, &mut pass, rekey::BATCH))
-        }))?;
+        if said(in_extension(|db| rekey::batch(db, &mut pass, rekey::BATCH)))?.is_none() {
+            return Ok(());
+        }
     }
     visit.resealed += pass.resealed();
     visit.unfinished = !pass.is_over();
@@ -112,32 +105,33 @@ fn rekey(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
     if pass.is_over() {
         pass.warn_of_unopened();
         if visit.resealed == 0 {
-            said(worker::transaction(|| as_owner(Access::Write, |db| rekey::note_done(db, now))))?;
+            said(in_extension(|db| rekey::note_done(db, now)))?;
         }
     }
     Ok(())
 }
 
 /// A refusal of our own, put into words as the server's are.
-fn said<T>(outcome: Result<sso_attr_core::Result<T>, String>) -> Result<T, String> {
-    outcome?.map_err(|error| match error.detail() {
+fn said<T>(outcome: Result<Option<sso_attr_core::Result<T>>, String>) -> Result<Option<T>, String> {
+    outcome?.transpose().map_err(|error| match error.detail() {
         Some(detail) => format!("{error}: {detail}"),
         None => error.to_string(),
     })
 }
 
-/// Makes the most of a failure's message; none is left where the extension was dropped meanwhile.
-fn explain(message: String) -> Option<String> {
+/// A transaction of its own, with the owner's rights; nothing is done where the extension is not.
+fn in_extension<T>(work: impl FnOnce(&Db) -> T) -> Result<Option<T>, String> {
+    worker::transaction(|| worker::hold_extension().then(|| as_owner(Access::Write, work)))
+}
+
+/// Adds to a failure what most often is its cause.
+fn explain(failure: String) -> String {
     let library = env!("CARGO_PKG_VERSION");
-    let installed = worker::transaction(|| {
-        worker::has_extension().then(|| as_owner(Access::Read, purge::installed_version)).flatten()
-    });
-    match installed {
-        Ok(None) => None,
-        Ok(Some(version)) if version != library => Some(format!(
-            "{message} (the extension is of version {version} here and the library of {library}: \
+    match in_extension(purge::installed_version) {
+        Ok(Some(Some(version))) if version != library => format!(
+            "{failure} (the extension is of version {version} here, the library of {library}: \
              run ALTER EXTENSION sso_attr UPDATE)"
-        )),
-        _ => Some(message),
+        ),
+        _ => failure,
     }
 }

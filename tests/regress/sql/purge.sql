@@ -1,22 +1,7 @@
 -- sso_attr_purge removes what has expired, in the caller's transaction, and counts it; what it did
 -- and what awaits it is in sso_attr_purge_status.
 \set VERBOSITY sqlstate
-ALTER SYSTEM SET sso_attr.purge_interval = 0;
-SELECT pg_reload_conf();
-CREATE FUNCTION wait_for_no_visitor() RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    FOR attempt IN 1..600 LOOP
-        PERFORM pg_stat_clear_snapshot();
-        EXIT WHEN current_setting('sso_attr.purge_interval') = '0'
-            AND NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'sso_attr purge');
-        PERFORM pg_sleep(0.05);
-    END LOOP;
-END
-$$;
-\c
-SELECT wait_for_no_visitor();
-SHOW sso_attr.purge_interval;
-SHOW sso_attr.purge_batch_size;
+SELECT name, boot_val, unit, context FROM pg_settings WHERE name LIKE 'sso\_attr.purge%' ORDER BY name;
 TRUNCATE sso_attr.session, sso_attr.attribute;
 SELECT total_removed AS before FROM sso_attr_purge_status() \gset
 
@@ -92,6 +77,3 @@ DROP OWNED BY purge_app, purge_operator;
 DROP ROLE purge_app, purge_operator;
 
 SELECT sso_session_end_all(user_id) FROM (SELECT DISTINCT user_id FROM sso_attr.session) AS users;
-DROP FUNCTION wait_for_no_visitor();
-ALTER SYSTEM RESET sso_attr.purge_interval;
-SELECT pg_reload_conf();

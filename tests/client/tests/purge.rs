@@ -1,0 +1,363 @@
+//! The purge worker: what it does by itself, over time, and to a server that changes under it.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+use sso_attr_client_tests::{Result, SOON, Server, Stop, open_session, wait_until};
+
+const EVERY_SECOND: &str = "sso_attr.purge_interval = 1s";
+const LAUNCHER: &str = "sso_attr launcher";
+const VISITOR: &str = "sso_attr purge";
+
+/// Stores expired sessions, each with that many attributes, at once.
+fn fill(client: &mut Client, sessions: i32, attributes: i32) -> Result {
+    client.execute(
+        "WITH session AS (
+             INSERT INTO sso_attr.session (id, created_at, expires_at, secret_digest, user_id)
+             SELECT gen_random_uuid(), now(), now() - interval '1 second', sha256('none'), 'expired'
+             FROM generate_series(1, $1) RETURNING id)
+         INSERT INTO sso_attr.attribute (session_id, created_at, updated_at, name, value)
+         SELECT id, now(), now(), 'n' || n, '1' FROM session, generate_series(1, $2) AS n",
+        &[&sessions, &attributes],
+    )?;
+    Ok(())
+}
+
+/// Sessions and attributes stored, expired or not.
+fn rows(client: &mut Client) -> Result<i64> {
+    let count = "SELECT (SELECT count(*) FROM sso_attr.session) + (SELECT count(*) FROM sso_attr.attribute)";
+    Ok(client.query_one(count, &[])?.get(0))
+}
+
+fn wait_for_rows(client: &mut Client, expected: i64) -> Result {
+    wait_until("the purge has left only what it must", SOON, || Ok(rows(client)? == expected))
+}
+
+fn worker(client: &mut Client, kind: &str) -> Result<Option<i32>> {
+    let found =
+        client.query_opt("SELECT pid FROM pg_stat_activity WHERE backend_type = $1 LIMIT 1", &[&kind])?;
+    Ok(found.map(|row| row.get(0)))
+}
+
+fn wait_for_worker(client: &mut Client, kind: &str) -> Result<i32> {
+    let mut pid = None;
+    wait_until("the worker is there", SOON, || {
+        pid = worker(client, kind)?;
+        Ok(pid.is_some())
+    })?;
+    pid.ok_or_else(|| "no worker".into())
+}
+
+/// Fills so much, to be removed in batches so small, that whoever waits for the sweep meets it.
+fn fill_for_long(client: &mut Client) -> Result {
+    client.batch_execute("ALTER SYSTEM SET sso_attr.purge_batch_size = 5")?;
+    client.batch_execute("SELECT pg_reload_conf()")?;
+    fill(client, 20_000, 2)
+}
+
+fn sweep_quickly(client: &mut Client) -> Result {
+    client.batch_execute("ALTER SYSTEM RESET sso_attr.purge_batch_size")?;
+    Ok(client.batch_execute("SELECT pg_reload_conf()")?)
+}
+
+fn count(text: &str, part: &str) -> usize {
+    text.matches(part).count()
+}
+
+#[test]
+fn every_database_is_swept_and_idle_sweeps_leave_no_trace() -> Result {
+    let server = Server::with_extension(EVERY_SECOND)?;
+    let mut admin = server.connect("postgres")?;
+    let mut clients = Vec::new();
+    for name in ["one", "two", "three"] {
+        admin.batch_execute(&format!("CREATE DATABASE {name}"))?;
+        let mut client = server.connect(name)?;
+        client.batch_execute("CREATE EXTENSION sso_attr")?;
+        open_session(&mut client, "live")?;
+        fill(&mut client, 10, 2)?;
+        clients.push(client);
+    }
+    for client in &mut clients {
+        wait_for_rows(client, 1)?;
+    }
+
+    wait_until("each sweep that removed something is logged", SOON, || {
+        let log = server.log()?;
+        Ok(["one", "two", "three"].iter().all(|name| {
+            count(&log, &format!("purge of database \"{name}\": removed 20 attributes and 10 sessions")) == 1
+        }))
+    })?;
+    let status = clients[0].query_one("SELECT * FROM sso_attr_purge_status()", &[])?;
+    assert_eq!((status.get::<_, i64>("last_removed"), status.get::<_, i64>("total_removed")), (30, 30));
+
+    // Other processes write WAL now and then; sweeps that did would do it between any two looks.
+    let visits = "SELECT sum(xact_commit)::int8, pg_current_wal_insert_lsn()::text
+                  FROM pg_stat_database WHERE datname IN ('one', 'two', 'three')";
+    wait_until("six visits in a row have written nothing", SOON, || {
+        let before = admin.query_one(visits, &[])?;
+        wait_until("the databases are visited", SOON, || {
+            Ok(admin.query_one(visits, &[])?.get::<_, i64>(0) >= before.get::<_, i64>(0) + 24)
+        })?;
+        Ok(admin.query_one(visits, &[])?.get::<_, String>(1) == before.get::<_, String>(1))
+    })?;
+    assert_eq!(count(&server.log()?, ": removed "), 3);
+    Ok(())
+}
+
+#[test]
+fn what_is_live_stays_in_every_time_zone() -> Result {
+    for zone in ["America/New_York", "Asia/Tokyo"] {
+        let server = Server::with_extension(&format!("{EVERY_SECOND}\ntimezone = '{zone}'"))?;
+        let mut client = server.connect("postgres")?;
+        let ust = open_session(&mut client, "live")?;
+        client.execute("SELECT sso_attr_set($1, 'expires', 'later', 3600)", &[&ust])?;
+        client.execute("SELECT sso_attr_set($1, 'expired', 'now', 3600)", &[&ust])?;
+        client.execute(
+            "UPDATE sso_attr.attribute SET expires_at = now() - interval '1 second' WHERE name = 'expired'",
+            &[],
+        )?;
+        fill(&mut client, 5, 1)?;
+        wait_for_rows(&mut client, 2)?;
+        assert!(
+            client.query_one("SELECT sso_attr_exists($1, 'expires')", &[&ust])?.get::<_, bool>(0),
+            "{zone}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn locked_rows_are_left_for_the_next_sweep() -> Result {
+    let server = Server::with_extension(EVERY_SECOND)?;
+    let mut client = server.connect("postgres")?;
+    let mut holder = server.connect("postgres")?;
+    for user in ["attribute locked", "session locked"] {
+        let ust = open_session(&mut client, user)?;
+        client.execute("SELECT sso_attr_set($1, 'n', 'value')", &[&ust])?;
+    }
+    holder.batch_execute(
+        "BEGIN;
+         SELECT FROM sso_attr.session WHERE user_id = 'session locked' FOR KEY SHARE;
+         SELECT FROM sso_attr.attribute AS a JOIN sso_attr.session AS s ON s.id = a.session_id
+         WHERE s.user_id = 'attribute locked' FOR UPDATE OF a",
+    )?;
+    client.execute("UPDATE sso_attr.session SET expires_at = now() - interval '1 hour'", &[])?;
+    fill(&mut client, 3000, 1)?;
+
+    // The attribute of the locked session goes; the locked attribute keeps its session.
+    wait_for_rows(&mut client, 3)?;
+    holder.batch_execute("COMMIT")?;
+    wait_for_rows(&mut client, 0)?;
+    assert_eq!(count(&server.log()?, "failed"), 0);
+    Ok(())
+}
+
+#[test]
+fn databases_can_be_dropped_renamed_and_copied() -> Result {
+    let server = Server::with_extension(EVERY_SECOND)?;
+    let mut admin = server.connect("postgres")?;
+    for _ in 0..3 {
+        admin.batch_execute("CREATE DATABASE original")?;
+        let mut client = server.connect("original")?;
+        client.batch_execute("CREATE EXTENSION sso_attr")?;
+        fill_for_long(&mut client)?;
+        drop(client);
+        // Our own connection takes a moment to end; beyond that nothing is in the way.
+        wait_until("nobody but the worker is there", SOON, || {
+            let clients = "SELECT FROM pg_stat_activity
+                           WHERE datname = 'original' AND backend_type = 'client backend'";
+            Ok(admin.query(clients, &[])?.is_empty() && worker(&mut admin, VISITOR)?.is_some())
+        })?;
+        admin.batch_execute("CREATE DATABASE copy TEMPLATE original")?;
+        wait_for_worker(&mut admin, VISITOR)?;
+        admin.batch_execute("ALTER DATABASE original RENAME TO renamed")?;
+        wait_for_worker(&mut admin, VISITOR)?;
+        admin.batch_execute("DROP DATABASE renamed")?;
+        admin.batch_execute("DROP DATABASE copy")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_standby_is_not_touched_until_it_is_promoted() -> Result {
+    let primary = Server::with_extension("sso_attr.purge_interval = 0")?;
+    fill(&mut primary.connect("postgres")?, 10, 1)?;
+    let standby = Server::standby_of(&primary)?;
+    standby.configure("sso_attr.purge_interval = 1s\n")?;
+    standby.start()?;
+    let mut client = standby.connect("postgres")?;
+    wait_for_rows(&mut client, 20)?;
+    assert_eq!((worker(&mut client, LAUNCHER)?, worker(&mut client, VISITOR)?), (None, None));
+    let oldest = "SELECT oldest_expired IS NOT NULL FROM sso_attr_purge_status()";
+    assert!(client.query_one(oldest, &[])?.get::<_, bool>(0));
+
+    client.execute("SELECT pg_promote()", &[])?;
+    wait_for_rows(&mut client, 0)
+}
+
+#[test]
+fn a_sweep_is_taken_up_again_after_a_crash() -> Result {
+    let server = Server::with_extension(EVERY_SECOND)?;
+    let mut client = server.connect("postgres")?;
+    fill_for_long(&mut client)?;
+    let visitor = wait_for_worker(&mut client, VISITOR)?;
+    assert!(Command::new("kill").args(["-s", "KILL", &visitor.to_string()]).status()?.success());
+    wait_until("the server has noticed", SOON, || Ok(client.simple_query("").is_err()))?;
+    wait_until("the server has recovered", SOON, || Ok(server.connect("postgres").is_ok()))?;
+    let mut client = server.connect("postgres")?;
+    sweep_quickly(&mut client)?;
+    wait_for_rows(&mut client, 0)?;
+
+    fill_for_long(&mut client)?;
+    wait_for_worker(&mut client, VISITOR)?;
+    server.kill()?;
+    server.start()?;
+    let mut client = server.connect("postgres")?;
+    sweep_quickly(&mut client)?;
+    wait_for_rows(&mut client, 0)
+}
+
+#[test]
+fn the_launcher_comes_back_when_it_is_terminated() -> Result {
+    let server = Server::with_extension(EVERY_SECOND)?;
+    let mut client = server.connect("postgres")?;
+    let first = wait_for_worker(&mut client, LAUNCHER)?;
+    client.execute("SELECT pg_terminate_backend($1)", &[&first])?;
+    wait_until("another launcher is there", SOON, || {
+        Ok(worker(&mut client, LAUNCHER)?.is_some_and(|pid| pid != first))
+    })?;
+    fill(&mut client, 1, 1)?;
+    wait_for_rows(&mut client, 0)
+}
+
+#[test]
+fn a_sweep_does_not_hold_up_a_fast_shutdown() -> Result {
+    let server = Server::with_extension(EVERY_SECOND)?;
+    let mut client = server.connect("postgres")?;
+    fill_for_long(&mut client)?;
+    client.batch_execute("CHECKPOINT")?;
+    wait_for_worker(&mut client, VISITOR)?;
+    let start = Instant::now();
+    server.stop(Stop::Fast)?;
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    Ok(())
+}
+
+#[test]
+fn the_interval_is_reloaded_and_zero_turns_the_purge_off() -> Result {
+    let server = Server::with_extension("sso_attr.purge_interval = 0")?;
+    let mut client = server.connect("postgres")?;
+    fill(&mut client, 10, 1)?;
+    let off = "SELECT FROM pg_stat_activity WHERE application_name = 'sso_attr launcher'
+               AND state = 'idle' AND query = 'off: sso_attr.purge_interval is 0'";
+    wait_until("the launcher says that it is off", SOON, || Ok(!client.query(off, &[])?.is_empty()))?;
+    assert_eq!(rows(&mut client)?, 20);
+    // The second change cuts the hour short that the first one has begun.
+    for interval in ["1h", "1s"] {
+        client.batch_execute(&format!("ALTER SYSTEM SET sso_attr.purge_interval = '{interval}'"))?;
+        client.batch_execute("SELECT pg_reload_conf()")?;
+        wait_for_rows(&mut client, 0)?;
+        fill(&mut client, 10, 1)?;
+    }
+    wait_for_rows(&mut client, 0)
+}
+
+#[test]
+fn the_extension_can_be_dropped_and_created_again() -> Result {
+    let server = Server::with_extension(EVERY_SECOND)?;
+    let mut client = server.connect("postgres")?;
+    for _ in 0..3 {
+        fill_for_long(&mut client)?;
+        wait_for_worker(&mut client, VISITOR)?;
+        client.batch_execute("DROP EXTENSION sso_attr")?;
+        client.batch_execute("CREATE EXTENSION sso_attr")?;
+        sweep_quickly(&mut client)?;
+        fill(&mut client, 10, 1)?;
+        wait_for_rows(&mut client, 0)?;
+    }
+    assert_eq!(count(&server.log()?, "failed"), 0);
+    Ok(())
+}
+
+#[test]
+fn a_database_that_fails_is_logged_once_and_does_not_stop_the_others() -> Result {
+    let server = Server::with_extension("sso_attr.purge_interval = 0")?;
+    let mut admin = server.connect("postgres")?;
+    for name in ["broken", "closed", "readonly"] {
+        admin.batch_execute(&format!("CREATE DATABASE {name}"))?;
+        let mut client = server.connect(name)?;
+        client.batch_execute("CREATE EXTENSION sso_attr")?;
+        fill(&mut client, 10, 1)?;
+    }
+    admin.batch_execute("ALTER DATABASE readonly SET default_transaction_read_only = on")?;
+    admin.batch_execute("ALTER DATABASE closed ALLOW_CONNECTIONS false")?;
+    let index = "SELECT pg_relation_filepath('sso_attr.session_by_purge_bin')";
+    let file: String = server.connect("broken")?.query_one(index, &[])?.get(0);
+    server.stop(Stop::Fast)?;
+    let file = server.data().join(file);
+    std::fs::write(&file, vec![0; usize::try_from(std::fs::metadata(&file)?.len())?])?;
+    server.configure("sso_attr.purge_interval = 1s\n")?;
+    server.start()?;
+
+    let mut client = server.connect("postgres")?;
+    let failures = |name: &str| -> Result<usize> {
+        Ok(count(&server.log()?, &format!("purge of database \"{name}\" failed")))
+    };
+    wait_until(
+        "both failures are logged",
+        SOON,
+        || Ok(failures("broken")? > 0 && failures("readonly")? > 0),
+    )?;
+    // Each round is another sweep of every database: a second line would have come.
+    for _ in 0..3 {
+        fill(&mut client, 10, 1)?;
+        wait_for_rows(&mut client, 0)?;
+    }
+    assert_eq!((failures("broken")?, failures("readonly")?), (1, 1));
+    assert_eq!(count(&server.log()?, "closed"), 0);
+
+    // It is shown in the database too, until the cause is gone.
+    let mut broken = server.connect("broken")?;
+    let error = "SELECT error FROM sso_attr.purge_run";
+    assert!(broken.query_one(error, &[])?.get::<_, &str>(0).contains("session_by_purge_bin"));
+    broken.batch_execute("REINDEX TABLE sso_attr.session")?;
+    wait_for_rows(&mut broken, 0)?;
+    let last = "SELECT last_error FROM sso_attr_purge_status()";
+    wait_until("the error is cleared", SOON, || {
+        Ok(broken.query_one(last, &[])?.get::<_, Option<&str>>(0).is_none())
+    })
+}
+
+#[test]
+fn no_room_for_a_worker_is_logged_once() -> Result {
+    // One is for the launcher of logical replication, one for ours.
+    let server = Server::with_extension(&format!("{EVERY_SECOND}\nmax_worker_processes = 2"))?;
+    let full = "all max_worker_processes are in use";
+    wait_until("it is logged", SOON, || Ok(count(&server.log()?, full) > 0))?;
+    let mut client = server.connect("postgres")?;
+    let attempt = "SELECT query_start FROM pg_stat_activity WHERE backend_type = 'sso_attr launcher'";
+    for _ in 0..2 {
+        let before: std::time::SystemTime = client.query_one(attempt, &[])?.get(0);
+        wait_until("it has tried again", SOON, || {
+            Ok(client.query_one(attempt, &[])?.get::<_, std::time::SystemTime>(0) > before)
+        })?;
+    }
+    assert_eq!(count(&server.log()?, full), 1);
+    fill(&mut client, 10, 1)?;
+    assert_eq!(client.query_one("SELECT sso_attr_purge()", &[])?.get::<_, i64>(0), 20);
+    Ok(())
+}
+
+#[test]
+fn without_preloading_everything_works_but_the_worker() -> Result {
+    let server = Server::with_extension("shared_preload_libraries = ''")?;
+    let mut client = server.connect("postgres")?;
+    let ust = open_session(&mut client, "live")?;
+    client.execute("SELECT sso_attr_set($1, 'n', 'value')", &[&ust])?;
+    fill(&mut client, 10, 2)?;
+    assert_eq!(worker(&mut client, LAUNCHER)?, None);
+    assert_eq!(client.query_one("SELECT sso_attr_purge()", &[])?.get::<_, i64>(0), 30);
+    assert_eq!(client.query_one("SELECT sso_attr_get_text($1, 'n')", &[&ust])?.get::<_, String>(0), "value");
+    Ok(())
+}
