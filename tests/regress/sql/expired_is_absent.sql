@@ -34,7 +34,7 @@ SELECT value FROM sso_attr.attribute WHERE session_id = :'id' ORDER BY name;
 CREATE VIEW test.over AS
     SELECT s.user_id, a.value, a.sealed IS NOT NULL AS is_sealed, a.created_at = a.updated_at AS is_new,
            a.created_at > '2001-01-02' AS is_recent, a.expires_at > clock_timestamp() AS is_live,
-           a.expires_at - a.created_at < interval '1 day' AS is_short
+           a.expires_at < a.created_at + interval '1 day' AS is_short
     FROM sso_attr.attribute AS a JOIN sso_attr.session AS s ON s.id = a.session_id WHERE a.name = 'over';
 SELECT sso_attr_create(:'ust', 'over', 3);
 SELECT * FROM test.over WHERE user_id = 'expired-ann';
