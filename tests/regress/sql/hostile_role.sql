@@ -6,7 +6,7 @@
 \set VERBOSITY sqlstate
 \set SHOW_CONTEXT never
 CREATE ROLE hostile_app LOGIN;
-SELECT sso_attr_grant('hostile_app');
+SELECT sso_attr_grant('hostile_app'), sso_attr_grant('hostile_app', 'operator');
 CREATE SCHEMA evil AUTHORIZATION hostile_app;
 DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO hostile_app', current_database()); END $$;
 \c - hostile_app
@@ -76,6 +76,12 @@ BEGIN
         RETURN NEXT result;
     END LOOP;
     RETURN NEXT public.sso_session_end_all('hostile-ann');
+    -- How many rows other tests have left is not ours to say, nor what cannot be opened.
+    SET LOCAL client_min_messages = error;
+    RETURN NEXT public.sso_attr_purge() OPERATOR(pg_catalog.>=) 0;
+    RETURN NEXT public.sso_attr_rekey() OPERATOR(pg_catalog.>=) 0;
+    RETURN NEXT (SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>=) 1 FROM public.sso_attr_keys());
+    RETURN NEXT (SELECT pg_catalog.count(*) FROM public.sso_attr_purge_status());
     RETURN NEXT current_user;
 END
 $$;
@@ -137,7 +143,9 @@ SET search_path = evil, public, pg_catalog;
 SELECT pg_catalog.string_agg(w, ' ') FROM (SELECT public.sso_attr_grant('hostile_app')::pg_catalog.text UNION ALL SELECT public.sso_attr_revoke('hostile_app')::pg_catalog.text) AS g (w);
 SELECT public.sso_attr_update(:'ust', 'a', 1), public.sso_attr_set_many(:'ust', '[{"name":"a","value":2},{"name":"d","value":3}]'), public.sso_attr_delete_many(:'ust', ARRAY['b', 'c']);
 SELECT public.sso_attr_get_all(:'ust');
-SELECT public.sso_session_end(:'ust'), sso_attr.extend_grants();
+SET client_min_messages = error;
+SELECT public.sso_session_end(:'ust'), sso_attr.extend_grants(), public.sso_attr_purge() OPERATOR(pg_catalog.>=) 0, public.sso_attr_rekey() OPERATOR(pg_catalog.>=) 0;
+RESET client_min_messages;
 SELECT what, who FROM evil.witness;
 RESET search_path;
 \set VERBOSITY terse
@@ -145,4 +153,5 @@ SET client_min_messages = warning;
 DROP SCHEMA evil CASCADE;
 RESET client_min_messages;
 DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM hostile_app', current_database()); END $$;
+SELECT sso_attr_revoke('hostile_app', 'operator');
 DROP ROLE hostile_app;

@@ -63,5 +63,9 @@ SELECT test.attempt('sso_attr_get_many($1, ''{here,NULL}'')', :'ust'), test.atte
 SELECT test.attempt('sso_attr_get(''no token'', NULL)'), test.attempt('sso_attr_set(NULL, NULL, 1)'), test.attempt('sso_attr_set(''no token'', ''n'', 1, -1)'),
        test.attempt('sso_attr_create_many(NULL, NULL)'), test.attempt('sso_attr_delete_many(NULL, NULL)'), test.attempt('sso_session_end_all(NULL, ''no token'')');
 SELECT test.attempt('sso_attr_grant(NULL)'), test.attempt('sso_attr_grant(''postgres'', NULL)'), test.attempt('sso_attr_revoke(NULL)'), test.attempt('sso_attr_revoke(''postgres'', ''everything'')');
+-- NULL rows are all rows.
+BEGIN;
+SELECT sso_attr_purge(NULL) >= 0;
+ROLLBACK;
 DROP FUNCTION test.attempt_and_undo;
 DROP TABLE test.good;
