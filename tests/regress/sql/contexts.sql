@@ -80,6 +80,33 @@ END
 $$;
 CALL test.steps(:'ust');
 SELECT sso_attr_get_many(:'ust', '{step,step1,step2,step3}');
+-- After a COMMIT there is no snapshot until a statement takes one: expressions and arguments do too.
+CREATE PROCEDURE test.expressions(ust text, INOUT seen text) LANGUAGE plpgsql AS $$
+BEGIN
+    COMMIT;
+    seen := seen || sso_attr_get(ust, 'step')::text;
+    ROLLBACK;
+    IF sso_session_verify(ust) AND sso_attr_exists(ust, 'step') THEN
+        seen := seen || ' ' || (sso_attr_get_many(ust, ARRAY['step1']) ->> 'step1');
+    END IF;
+    COMMIT;
+END
+$$;
+CALL test.expressions(:'ust', sso_attr_get_text(:'ust', 'tenant') || ' ');
+-- A function that is declared STABLE still reads what was there when its statement began.
+CREATE FUNCTION test.stable_read(ust text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN sso_attr_get_text(ust, 'tenant');
+END
+$$;
+SELECT sso_attr_set(:'ust', 'tenant', 8), test.stable_read(:'ust');
+SELECT sso_attr_set(:'ust', 'tenant', 7), test.stable_read(:'ust');
+-- In a materialized view, which is filled in a restricted context.
+SELECT set_config('app.ust', :'ust', false) \g /dev/null
+CREATE MATERIALIZED VIEW test.cached AS SELECT name, value FROM sso_attr_list(current_setting('app.ust')) WHERE name = 'tenant';
+REFRESH MATERIALIZED VIEW test.cached;
+SELECT * FROM test.cached;
+DROP MATERIALIZED VIEW test.cached;
 
 -- In a DO block with nested subtransactions: after each failure the next call works, the user is right.
 \set VERBOSITY terse
@@ -219,8 +246,8 @@ COMMIT;
 SELECT sso_attr_get(:'ust', 'tenant');
 
 DROP TABLE test.invoice, test.many;
-DROP FUNCTION test.tenant_of, test.audit, test.give_up, test.plan_has;
-DROP PROCEDURE test.steps;
+DROP FUNCTION test.tenant_of, test.stable_read, test.audit, test.give_up, test.plan_has;
+DROP PROCEDURE test.steps, test.expressions;
 REVOKE CREATE ON SCHEMA test FROM contexts_definer;
 SELECT sso_attr_revoke('contexts_app'), sso_attr_revoke('contexts_definer');
 DROP ROLE contexts_app, contexts_definer;
