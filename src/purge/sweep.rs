@@ -18,6 +18,9 @@ pub struct Sweep {
     stage: Stage,
     attributes: u64,
     sessions: u64,
+    /// Attributes of each of the sessions that were removed last, so that as many sessions are
+    /// chosen as fit into a batch with their attributes.
+    each: u64,
 }
 
 enum Stage {
@@ -27,18 +30,26 @@ enum Stage {
     Attributes {
         from: Place,
     },
-    /// Sessions that are over: some of them, and the place of the last one.
+    /// The sessions that are over, after a place.
     Sessions {
-        chosen: Vec<Uuid>,
         after: Place,
+    },
+    /// Some of these: the place of the last one, and the attributes removed of them so far.
+    Chosen {
+        sessions: Vec<Uuid>,
+        last: Place,
+        attributes: u64,
     },
     Over,
 }
 
+/// Attributes that a session is taken to have until some have been seen.
+const TYPICAL_ATTRIBUTES: u64 = 9;
+
 impl Sweep {
     /// A sweep of what has expired at `now`.
     pub fn start(now: Timestamp) -> Sweep {
-        Sweep { now, stage: Stage::Aged, attributes: 0, sessions: 0 }
+        Sweep { now, stage: Stage::Aged, attributes: 0, sessions: 0, each: TYPICAL_ATTRIBUTES }
     }
 
     pub fn started_at(&self) -> Timestamp {
@@ -68,8 +79,10 @@ impl Sweep {
         self.stage = match stage {
             Stage::Aged => self.end_aged(db, limit),
             Stage::Attributes { from } => self.remove_attributes(db, from, limit),
-            Stage::Sessions { chosen, after } if chosen.is_empty() => self.choose(db, after, limit),
-            Stage::Sessions { chosen, after } => self.remove_sessions(db, chosen, after, limit),
+            Stage::Sessions { after } => self.choose(db, after, limit),
+            Stage::Chosen { sessions, last, attributes } => {
+                self.remove_sessions(db, sessions, last, attributes, limit)
+            }
             Stage::Over => Stage::Over,
         };
     }
@@ -88,30 +101,43 @@ impl Sweep {
         if removed == limit {
             return Stage::Attributes { from: last };
         }
-        Stage::Sessions { chosen: Vec::new(), after: Place::START }
+        Stage::Sessions { after: Place::START }
     }
 
     fn choose(&mut self, db: &Db, after: Place, limit: u64) -> Stage {
-        let places = purge::over_sessions(db, self.now, after, limit);
+        let fit = (limit / (self.each + 1)).max(1);
+        let places = purge::over_sessions(db, self.now, after, fit);
         match places.last() {
             None => Stage::Over,
             Some(&last) => {
-                let chosen = places.iter().map(|place| place.session).collect();
-                self.remove_sessions(db, chosen, last, limit)
+                let sessions = places.iter().map(|place| place.session).collect();
+                self.remove_sessions(db, sessions, last, 0, limit)
             }
         }
     }
 
     /// Attributes first, so that the cascade of a session finds none, however many it had.
-    fn remove_sessions(&mut self, db: &Db, chosen: Vec<Uuid>, after: Place, limit: u64) -> Stage {
-        let removed = purge::delete_attributes_of(db, &chosen, self.now, limit);
+    fn remove_sessions(
+        &mut self,
+        db: &Db,
+        sessions: Vec<Uuid>,
+        last: Place,
+        attributes: u64,
+        limit: u64,
+    ) -> Stage {
+        let removed = purge::delete_attributes_of(db, &sessions, self.now, limit);
         self.attributes += removed;
+        let attributes = attributes + removed;
         if removed == limit {
-            return Stage::Sessions { chosen, after };
+            return Stage::Chosen { sessions, last, attributes };
         }
         let left = limit - removed;
-        let ended = purge::delete_empty(db, &chosen, self.now, left);
+        let ended = purge::delete_empty(db, &sessions, self.now, left);
         self.sessions += ended;
-        Stage::Sessions { chosen: if ended == left { chosen } else { Vec::new() }, after }
+        if ended == left {
+            return Stage::Chosen { sessions, last, attributes };
+        }
+        self.each = attributes / sessions.len() as u64;
+        Stage::Sessions { after: last }
     }
 }

@@ -68,24 +68,29 @@ statement! {
           ORDER BY purge_bin, id LIMIT $4"
 }
 statement! {
-    /// Asks the session again: one found earlier can have been opened afresh since.
+    /// Asks the session again: one found earlier can have been opened afresh since. LATERAL, since
+    /// no estimate of how many attributes a session has may lead to a scan of the table.
     DELETE_ATTRIBUTES_OF(UUIDARRAYOID, TIMESTAMPTZOID, INT8OID) =
         c"WITH orphaned AS MATERIALIZED (
-              SELECT a.session_id, a.name
-              FROM sso_attr.session AS s
-              JOIN sso_attr.attribute AS a ON a.session_id OPERATOR(pg_catalog.=) s.id
-              WHERE s.id OPERATOR(pg_catalog.=) ANY ($1) AND s.expires_at OPERATOR(pg_catalog.<=) $2
-              LIMIT $3 FOR UPDATE OF a SKIP LOCKED)
+              SELECT a.session_id, a.name FROM pg_catalog.unnest($1) AS over (id)
+              CROSS JOIN LATERAL (
+                  SELECT session_id, name FROM sso_attr.attribute
+                  WHERE session_id OPERATOR(pg_catalog.=) over.id
+                    AND (SELECT expires_at FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) over.id)
+                        OPERATOR(pg_catalog.<=) $2
+                  FOR UPDATE SKIP LOCKED) AS a
+              LIMIT $3)
           DELETE FROM sso_attr.attribute AS a USING orphaned
           WHERE a.session_id OPERATOR(pg_catalog.=) orphaned.session_id
             AND a.name OPERATOR(pg_catalog.=) orphaned.name"
 }
 statement! {
+    /// OFFSET keeps the look-ups from becoming a join, for the same reason.
     LOCK_EMPTY(UUIDARRAYOID, TIMESTAMPTZOID, INT8OID) =
         c"SELECT s.id FROM sso_attr.session AS s
           WHERE s.id OPERATOR(pg_catalog.=) ANY ($1) AND s.expires_at OPERATOR(pg_catalog.<=) $2
             AND NOT EXISTS (SELECT FROM sso_attr.attribute AS a
-                            WHERE a.session_id OPERATOR(pg_catalog.=) s.id)
+                            WHERE a.session_id OPERATOR(pg_catalog.=) s.id OFFSET 0)
           LIMIT $3 FOR UPDATE OF s SKIP LOCKED"
 }
 statement! {
@@ -95,7 +100,7 @@ statement! {
         c"DELETE FROM sso_attr.session AS s
           WHERE s.id OPERATOR(pg_catalog.=) ANY ($1)
             AND NOT EXISTS (SELECT FROM sso_attr.attribute AS a
-                            WHERE a.session_id OPERATOR(pg_catalog.=) s.id)"
+                            WHERE a.session_id OPERATOR(pg_catalog.=) s.id OFFSET 0)"
 }
 statement! {
     END_AGED(UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID) =
