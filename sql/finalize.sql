@@ -59,7 +59,7 @@ COMMENT ON FUNCTION sso_attr.extend_grants() IS 'Gives functions that an update 
 COMMENT ON FUNCTION sso_attr_grant(regrole, text) IS
 'Opens functions to a role: ''app'' = sessions and attributes, ''operator'' = keys, rekey, purge and status. Tables stay closed. Errors: 22023 for another kind or a null role, 42501 unless called by the owner or a superuser.';
 COMMENT ON FUNCTION sso_attr_revoke(regrole, text) IS
-'Takes back what sso_attr_grant gave. Errors: as sso_attr_grant.';
+'Takes back what sso_attr_grant gave, but for USAGE of the extension''s schema. Errors: as sso_attr_grant.';
 
 COMMENT ON FUNCTION sso_attr_keys() IS
 'Encryption keys, one row each: is_primary = seals new values, available = in the keyring, matches = the same bytes that wrote the data (NULL where that cannot be told), attributes = values sealed with it, last_expires_at = when the last of them ends by itself, NULL for never. A key whose attributes are 0 can leave the keyring once no transaction is left that began before another key became primary. Reads the whole table. Errors: 55000 no usable keyring.';

@@ -136,6 +136,8 @@ SELECT test.attempt('sso_attr_set($1, ''a'', ''calm''::evil.mood)', :'ust'), cur
 -- And so it is after every failure of ours.
 SELECT test.attempt('sso_attr_update($1, ''gone'', 1)', :'ust'), test.attempt('sso_attr_get($1, ''a'')', 'no token'), test.attempt('sso_attr_create($1, ''a'', 1)', :'ust'), current_user, test.attempt('1 FROM sso_attr.session');
 
+-- Its temporary tables would go with its backend, which may outlive the role's last line here.
+DISCARD TEMP;
 -- A superuser who walks into its schema runs none of it either.
 \c - postgres
 DELETE FROM evil.witness;
