@@ -14,7 +14,7 @@ use crate::error::Answer;
 use crate::pg::datum::Jsonb;
 use crate::pg::spi::Access;
 use crate::store::attribute::Stored;
-use crate::store::batch::{self, Entry};
+use crate::store::batch::{self, Entry, Locked};
 use crate::vault;
 
 /// Creates attributes; any that is there, or is named twice, raises unique_violation.
@@ -56,13 +56,13 @@ fn sso_attr_update_many(
         let defaults = Defaults { ttl: ttl(expiration)?, encrypt };
         let items = items(&data, Shape::Values, defaults, Repeats::LastWins)?;
         on_session(Access::Write, ust, |call| {
-            let sealed = lock_all(call, &names(&items))?;
+            let locked = lock_all(call, &names(&items))?;
             let entries = items
                 .iter()
-                .zip(sealed)
-                .map(|(item, sealed)| entry(call, item, item.encrypt.unwrap_or(sealed)))
+                .zip(&locked)
+                .map(|(item, row)| entry(call, item, item.encrypt.unwrap_or(row.sealed)))
                 .collect::<Result<Vec<_>>>()?;
-            batch::update(call.db, &call.session, &entries, call.now);
+            batch::update(call.db, &call.session, &locked, &entries, call.now);
             Ok(())
         })
     })
@@ -118,12 +118,12 @@ fn sso_attr_set_expiry_many(
         let defaults = Defaults { ttl: ttl(expiration)?, encrypt: None };
         let items = items(&data, Shape::Expiries, defaults, Repeats::LastWins)?;
         on_session(Access::Write, ust, |call| {
-            lock_all(call, &names(&items))?;
+            let locked = lock_all(call, &names(&items))?;
             let ends = items
                 .iter()
-                .map(|item| Ok((item.name.as_ref(), item_end(item, call.now)?.unwrap_or(Timestamp::NEVER))))
+                .map(|item| Ok(item_end(item, call.now)?.unwrap_or(Timestamp::NEVER)))
                 .collect::<Result<Vec<_>>>()?;
-            batch::set_expiry(call.db, &call.session, &ends, call.now);
+            batch::set_expiry(call.db, &call.session, &locked, &ends, call.now);
             Ok(())
         })
     })
@@ -219,13 +219,13 @@ fn entry<'a>(call: &Call<'_>, item: &'a Item<'_>, sealed: bool) -> Result<Entry<
     Ok(Entry { name, content, end: item_end(item, call.now)? })
 }
 
-/// Locks attributes that must all be there; tells for each, in the same order, whether it is sealed.
-fn lock_all(call: &Call<'_>, names: &[&str]) -> Result<Vec<bool>> {
-    let found = batch::lock(call.db, &call.session, names, call.now);
-    if found.len() == names.len() {
-        return Ok(found.into_iter().map(|row| row.sealed).collect());
+/// Locks attributes that must all be there, in the order of `names`, which is that of their bytes.
+fn lock_all(call: &Call<'_>, names: &[&str]) -> Result<Vec<Locked>> {
+    let locked = batch::lock(call.db, &call.session, names, call.now);
+    if locked.len() == names.len() {
+        return Ok(locked);
     }
-    let missing = left_out(names.to_vec(), found.into_iter().map(|row| row.name).collect());
+    let missing = left_out(names.to_vec(), locked.into_iter().map(|row| row.name).collect());
     Err(call.unless_ended(Error::AttributeMissing(missing)))
 }
 

@@ -56,6 +56,7 @@ pub enum Param<'a> {
     Int(i64),
     Json(Jsonb),
     Inet(Inet),
+    Tid(&'a Tid),
     Array(pg_sys::Datum),
 }
 
@@ -68,6 +69,7 @@ impl Param<'_> {
             Param::Text(text) => text.into_datum(),
             Param::Bytes(bytes) => bytes.into_datum(),
             Param::Time(Timestamp(int)) | Param::Int(int) => Some(int.into()),
+            Param::Tid(tid) => Some((&raw const *tid).into()),
             Param::Json(Jsonb(datum)) | Param::Inet(Inet(datum)) | Param::Array(datum) => Some(datum),
         }
     }
@@ -84,6 +86,7 @@ impl Param<'_> {
             ArrayOf::Json => (pg_sys::JSONBOID, -1, false, b'i'),
             ArrayOf::Time => (pg_sys::TIMESTAMPTZOID, 8, true, b'd'),
             ArrayOf::Uuid => (pg_sys::UUIDOID, 16, false, b'c'),
+            ArrayOf::Tid => (pg_sys::TIDOID, size_of::<Tid>() as i32, false, b's'),
         };
         let (mut dimension, mut lower_bound) = (values.len() as i32, 1);
         // SAFETY: values and nulls have `dimension` elements of type oid, whose length, passing and
@@ -105,6 +108,11 @@ impl Param<'_> {
     }
 }
 
+/// Where a row version is, for as long as the row is locked.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Tid(pg_sys::ItemPointerData);
+
 /// Element types of array parameters.
 #[derive(Clone, Copy)]
 pub enum ArrayOf {
@@ -113,6 +121,7 @@ pub enum ArrayOf {
     Json,
     Time,
     Uuid,
+    Tid,
 }
 
 /// Whether a call's statements may write.
@@ -329,6 +338,12 @@ impl<'db> Row<'db> {
     /// A bigint column.
     pub fn int(&self, column: i32) -> Option<i64> {
         self.datum(column).map(|datum| datum.value() as i64)
+    }
+
+    /// A ctid.
+    pub fn tid(&self, column: i32) -> Option<Tid> {
+        // SAFETY: a tid datum points to an ItemPointerData.
+        self.datum(column).map(|datum| Tid(unsafe { *datum.cast_mut_ptr::<pg_sys::ItemPointerData>() }))
     }
 
     /// A uuid column.

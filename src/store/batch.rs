@@ -4,7 +4,7 @@ use sso_attr_core::expiry::Timestamp;
 
 use super::attribute::{Stored, stored};
 use super::session::Live;
-use crate::pg::spi::{ArrayOf, Db, Param, Rows, statement};
+use crate::pg::spi::{ArrayOf, Db, Param, Rows, Tid, statement};
 
 /// One row to write, its protection decided.
 pub struct Entry<'a> {
@@ -20,17 +20,26 @@ pub struct Found {
     pub sealed: bool,
 }
 
+/// A live attribute that is locked until the transaction is over, and where: nobody moves it, so
+/// the statement that follows goes there without a second look into the index, which saves 11,000
+/// instructions of 70,000 for each.
+pub struct Locked {
+    pub name: String,
+    pub sealed: bool,
+    tid: Tid,
+}
+
 statement! {
     /// Locks in name order; what concurrent calls deleted meanwhile does not come back.
     LOCK(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
-        c"SELECT a.name, a.sealed IS NOT NULL FROM sso_attr.attribute AS a
+        c"SELECT a.name, a.sealed IS NOT NULL, a.ctid FROM sso_attr.attribute AS a
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
             AND a.expires_at OPERATOR(pg_catalog.>) $3
           ORDER BY a.name FOR NO KEY UPDATE"
 }
 statement! {
     LOCK_FOR_DELETE(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
-        c"SELECT a.name, a.sealed IS NOT NULL FROM sso_attr.attribute AS a
+        c"SELECT a.name, a.sealed IS NOT NULL, a.ctid FROM sso_attr.attribute AS a
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
             AND a.expires_at OPERATOR(pg_catalog.>) $3
           ORDER BY a.name FOR UPDATE"
@@ -42,13 +51,21 @@ statement! {
             AND a.expires_at OPERATOR(pg_catalog.>) $3"
 }
 statement! {
-    UPDATE(UUIDOID, TEXTARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID) =
+    UPDATE(UUIDOID, TIDARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZOID) =
         c"UPDATE sso_attr.attribute AS a
-          SET value = d.value, sealed = d.sealed,
-              expires_at = COALESCE(d.expires_at, a.expires_at), updated_at = $6
+          SET value = d.value, sealed = d.sealed, updated_at = $5
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))
+              AS d(tid, value, sealed)
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.ctid OPERATOR(pg_catalog.=) d.tid"
+}
+statement! {
+    UPDATE_WITH_ENDS(UUIDOID, TIDARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZARRAYOID) =
+        c"UPDATE sso_attr.attribute AS a
+          SET value = d.value, sealed = d.sealed, updated_at = $5,
+              expires_at = COALESCE(d.expires_at, a.expires_at)
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
-                          pg_catalog.unnest($5)) AS d(name, value, sealed, expires_at)
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name"
+                          pg_catalog.unnest($6)) AS d(tid, value, sealed, expires_at)
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.ctid OPERATOR(pg_catalog.=) d.tid"
 }
 statement! {
     CREATE(UUIDOID, TEXTARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID) =
@@ -89,15 +106,15 @@ statement! {
           RETURNING a.name"
 }
 statement! {
-    SET_EXPIRY(UUIDOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID) =
+    SET_EXPIRY(UUIDOID, TIDARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID) =
         c"UPDATE sso_attr.attribute AS a SET expires_at = d.expires_at, updated_at = $4
-          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS d(name, expires_at)
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name"
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS d(tid, expires_at)
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.ctid OPERATOR(pg_catalog.=) d.tid"
 }
 statement! {
-    DELETE(UUIDOID, TEXTARRAYOID) =
+    DELETE(UUIDOID, TIDARRAYOID) =
         c"DELETE FROM sso_attr.attribute AS a
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)"
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.ctid OPERATOR(pg_catalog.=) ANY ($2)"
 }
 statement! {
     GET(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
@@ -107,8 +124,16 @@ statement! {
 }
 
 /// Locks the live attributes among `names` and returns them in byte order.
-pub fn lock(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> Vec<Found> {
-    found(&db.run(&LOCK, &among(session, names, now)))
+pub fn lock(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> Vec<Locked> {
+    locked(&db.run(&LOCK, &among(session, names, now)))
+}
+
+fn locked(rows: &Rows<'_>) -> Vec<Locked> {
+    rows.iter()
+        .filter_map(|row| {
+            Some(Locked { name: row.text(1)?.to_owned(), sealed: row.is_true(2), tid: row.tid(3)? })
+        })
+        .collect()
 }
 
 /// The live attributes among `names`, without a lock.
@@ -122,9 +147,15 @@ fn found(rows: &Rows<'_>) -> Vec<Found> {
         .collect()
 }
 
-/// Replaces attributes that [`lock`] found.
-pub fn update(db: &Db, session: &Live, entries: &[Entry<'_>], now: Timestamp) {
-    db.run(&UPDATE, &written(session, entries, now));
+/// Replaces attributes that [`lock`] found, each by the entry at the same place.
+pub fn update(db: &Db, session: &Live, locked: &[Locked], entries: &[Entry<'_>], now: Timestamp) {
+    let [id, _, values, sealed, ends, now] = written(session, entries, now);
+    let tids = tids(locked);
+    if entries.iter().any(|entry| entry.end.is_some()) {
+        db.run(&UPDATE_WITH_ENDS, &[id, tids, values, sealed, now, ends]);
+    } else {
+        db.run(&UPDATE, &[id, tids, values, sealed, now]);
+    }
 }
 
 /// Creates attributes, over expired ones too; returns the names created, the others being there.
@@ -147,18 +178,16 @@ pub fn set(
     names_of(&db.run(&SET, &[id, names, values, sealed, ends, now, texts(protected), texts(&never)]))
 }
 
-/// Moves the ends of attributes that [`lock`] found.
-pub fn set_expiry(db: &Db, session: &Live, ends: &[(&str, Timestamp)], now: Timestamp) {
-    let names = Param::array(ArrayOf::Text, ends.iter().map(|(name, _)| Param::Text(name)));
-    let times = Param::array(ArrayOf::Time, ends.iter().map(|(_, end)| Param::Time(*end)));
-    db.run(&SET_EXPIRY, &[Param::Uuid(session.id), names, times, Param::Time(now)]);
+/// Moves the ends of attributes that [`lock`] found, each to the one at the same place.
+pub fn set_expiry(db: &Db, session: &Live, locked: &[Locked], ends: &[Timestamp], now: Timestamp) {
+    let times = Param::array(ArrayOf::Time, ends.iter().map(|end| Param::Time(*end)));
+    db.run(&SET_EXPIRY, &[Param::Uuid(session.id), tids(locked), times, Param::Time(now)]);
 }
 
 /// Deletes the live attributes among `names` and counts them.
 pub fn delete(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> u64 {
-    let locked = found(&db.run(&LOCK_FOR_DELETE, &among(session, names, now)));
-    let locked: Vec<&str> = locked.iter().map(|found| found.name.as_str()).collect();
-    db.run(&DELETE, &[Param::Uuid(session.id), texts(&locked)]).count()
+    let locked = locked(&db.run(&LOCK_FOR_DELETE, &among(session, names, now)));
+    db.run(&DELETE, &[Param::Uuid(session.id), tids(&locked)]).count()
 }
 
 /// The values of the live attributes among `names`.
@@ -173,6 +202,10 @@ fn among(session: &Live, names: &[&str], now: Timestamp) -> [Param<'static>; 3] 
 
 fn texts(names: &[&str]) -> Param<'static> {
     Param::array(ArrayOf::Text, names.iter().map(|name| Param::Text(name)))
+}
+
+fn tids(locked: &[Locked]) -> Param<'static> {
+    Param::array(ArrayOf::Tid, locked.iter().map(|row| Param::Tid(&row.tid)))
 }
 
 fn written(session: &Live, entries: &[Entry<'_>], now: Timestamp) -> [Param<'static>; 6] {
