@@ -28,7 +28,7 @@ CREATE FUNCTION bench.filler(seed text) RETURNS text LANGUAGE sql IMMUTABLE AS
 $$ SELECT left(md5(seed) || md5(seed || '1') || md5(seed || '2') || md5(seed || '3'), 100) $$;
 
 -- Sessions first .. last, each with the given number of attributes a0001, a0002, ...
-CREATE PROCEDURE bench.add_sessions(first integer, last integer, attributes integer) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE bench.add_plain_sessions(first integer, last integer, attributes integer) LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO bench.token
     SELECT i, 'sso_' || translate(encode(uuid_send(id) || sha256(i::text::bytea), 'base64'), '+/', '-_'),
@@ -41,6 +41,13 @@ BEGIN
     INSERT INTO sso_attr.attribute (session_id, created_at, updated_at, name, value)
     SELECT id, now(), now(), 'a' || lpad(n::text, 4, '0'), to_jsonb(bench.filler(i::text || n))
     FROM bench.token, generate_series(1, attributes) AS n WHERE i BETWEEN first AND last ORDER BY i, n;
+END
+$$;
+
+-- As above, in the peers' tables too.
+CREATE PROCEDURE bench.add_sessions(first integer, last integer, attributes integer) LANGUAGE plpgsql AS $$
+BEGIN
+    CALL bench.add_plain_sessions(first, last, attributes);
     INSERT INTO bench.session (id, created_at, expires_at, secret_digest, user_id)
     SELECT id, created_at, expires_at, secret_digest, user_id FROM sso_attr.session
     WHERE id IN (SELECT id FROM bench.token WHERE i BETWEEN first AND last);

@@ -47,7 +47,7 @@ impl Case {
             "DO $bench$
             DECLARE
                 ust text[]; ids uuid[]; digests bytea[]; token text; session uuid; secret bytea; item record; done bigint;
-                content text := bench.filler('new'); doc jsonb; answer jsonb; batch jsonb; whole jsonb;
+                content text := bench.filler('new'); answer jsonb; batch jsonb; whole jsonb; started timestamptz;
                 key bytea := repeat('k', 32)::bytea; iv bytea;
             BEGIN
                 SELECT array_agg(t.ust ORDER BY t.i), array_agg(t.id ORDER BY t.i), array_agg(t.digest ORDER BY t.i)
@@ -56,10 +56,13 @@ impl Case {
                 INTO batch FROM generate_series(1, {items}) AS n;
                 SELECT jsonb_object_agg('a' || lpad(n::text, 4, '0'), content || n)
                 INTO whole FROM generate_series(1, {ATTRIBUTES_SMALL}) AS n;
+                started := clock_timestamp();
                 FOR i IN 1..{calls} LOOP
                     token := ust[i]; session := ids[i]; secret := digests[i];
                     {body}
                 END LOOP;
+                PERFORM set_config('bench.micros',
+                    (extract(epoch FROM clock_timestamp() - started) * 1000000)::text, false);
             END $bench$",
             items = self.items,
             body = variant.body

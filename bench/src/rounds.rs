@@ -1,0 +1,79 @@
+//! Time a call, in-process: rounds in which every way has its turn, and medians of their ratios.
+
+use postgres::Client;
+
+use crate::Result;
+use crate::cases::{CASES, Case, LARGE_SESSIONS, SMALL_SESSIONS, Sessions};
+use crate::report::{Findings, Spread, Table, Target};
+
+/// Ratio of the extension to another way: in which case, against which way, wanted at most.
+const TARGETS: &[(&str, &str, f64)] = &[
+    ("update", "SQL statement", 1.1),
+    ("update", "PL/pgSQL function", 0.95),
+    ("update, encrypted", "SQL with pgp_sym_encrypt", 0.2),
+    ("get", "SQL statement", 1.1),
+    ("get, encrypted", "SQL statement, in clear", 1.35),
+    ("update_many of 10", "UPDATE ... FROM jsonb_to_recordset", 1.0),
+    ("update_many of 100", "UPDATE ... FROM jsonb_to_recordset", 1.0),
+    ("update_many of 1000", "UPDATE ... FROM jsonb_to_recordset", 1.0),
+    ("one of 20 attributes", "one document rewritten", 0.5),
+];
+
+pub fn measure(db: &mut Client, rounds: u32, wanted: &dyn Fn(&Case) -> bool) -> Result<Findings> {
+    let mut table = Table {
+        title: "Time a call, in-process",
+        about: format!(
+            "A loop in PL/pgSQL, {rounds} rounds, vacuumed in between. Microseconds and ratios are medians with quartiles; \
+             a ratio below 1 means that sso_attr is faster."
+        ),
+        header: vec!["case", "way", "µs", "sso_attr against it"],
+        rows: Vec::new(),
+    };
+    let mut targets = Vec::new();
+    let mut clear = None;
+    for case in CASES.iter().filter(|case| wanted(case)) {
+        let mut micros = vec![Vec::new(); case.variants.len()];
+        for _ in 0..rounds {
+            for (variant, micros) in case.variants.iter().zip(&mut micros) {
+                if case.writes {
+                    db.batch_execute("VACUUM sso_attr.attribute, bench.attribute, bench.blob")?;
+                }
+                let sessions = match case.sessions {
+                    Sessions::Small => SMALL_SESSIONS,
+                    Sessions::Large => LARGE_SESSIONS.min(10_000 / case.items),
+                };
+                let calls = (sessions / variant.weight).max(5);
+                db.batch_execute(&case.block(variant, calls))?;
+                let row = db.query_one("SELECT current_setting('bench.micros')::float8", &[])?;
+                micros.push(row.get::<_, f64>(0) / f64::from(calls));
+            }
+        }
+        let (ours, _) = micros.split_first().ok_or("a case without variants")?;
+        for (variant, theirs) in case.variants.iter().zip(&micros) {
+            let ratio = Spread::of(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect());
+            let against = if std::ptr::eq(ours, theirs) { String::new() } else { ratio.to_string() };
+            table.rows.push(vec![
+                case.name.into(),
+                variant.name.into(),
+                Spread::of(theirs.clone()).to_string(),
+                against,
+            ]);
+            for (name, way, bound) in TARGETS {
+                if *name == case.name && *way == variant.name {
+                    let what = format!("time of {} against {}", case.name, variant.name);
+                    targets.push(Target::at_most(what, *bound, ratio.median));
+                }
+            }
+        }
+        let ours = Spread::of(ours.clone()).median;
+        match case.name {
+            "update" => clear = Some(ours),
+            "update, encrypted" => {
+                let what = "time of update, encrypted, against clear";
+                targets.extend(clear.map(|clear| Target::at_most(what, 1.25, ours / clear)));
+            }
+            _ => (),
+        }
+    }
+    Ok(Findings { tables: vec![table], targets })
+}
