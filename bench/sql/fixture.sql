@@ -21,7 +21,13 @@ CREATE TABLE bench.blob (
 ) WITH (fillfactor = 80);
 
 -- Tokens as sso_session_create issues them, but known: time-ordered ids, secrets from a counter.
-CREATE TABLE bench.token (i integer PRIMARY KEY, ust text NOT NULL, id uuid NOT NULL, digest bytea NOT NULL);
+CREATE TABLE bench.token (
+    i integer PRIMARY KEY,
+    ust text NOT NULL,
+    id uuid NOT NULL,
+    digest bytea NOT NULL,
+    presented bytea NOT NULL
+);
 
 -- A hundred characters that do not compress away.
 CREATE FUNCTION bench.filler(seed text) RETURNS text LANGUAGE sql IMMUTABLE AS
@@ -32,7 +38,7 @@ CREATE PROCEDURE bench.add_plain_sessions(first integer, last integer, attribute
 BEGIN
     INSERT INTO bench.token
     SELECT i, 'sso_' || translate(encode(uuid_send(id) || sha256(i::text::bytea), 'base64'), '+/', '-_'),
-           id, sha256(sha256(i::text::bytea))
+           id, sha256(sha256(i::text::bytea)), sha256(i::text::bytea)
     FROM (SELECT i, (lpad(to_hex(1763800000000 + i), 12, '0') || '7000' || '8' ||
                      left(md5(i::text), 15))::uuid AS id
           FROM generate_series(first, last) AS i) AS numbered;

@@ -46,9 +46,9 @@ struct Scale {
 
 const FULL: Scale = Scale {
     count_share: 1,
-    rounds: 15,
+    rounds: 11,
     client_rounds: 3,
-    seconds: 4,
+    seconds: 3,
     calls_in_transaction: 1_000_000,
     sessions: 1_000_000,
 };

@@ -18,13 +18,8 @@ pub fn measure(db: &mut Client, calls: u32) -> Result<Findings> {
     };
     let mut targets = Vec::new();
     for (what, call) in [
-        ("sso_attr_get", "PERFORM sso_attr_get(token, 'a0001')"),
         ("sso_attr_get, encrypted", "PERFORM sso_attr_get(token, 'secret')"),
         ("sso_attr_update", "PERFORM sso_attr_update(token, 'a00' || 10 + i / 1000 % 11, 'x'::text)"),
-        (
-            "sso_attr_update, encrypted",
-            "PERFORM sso_attr_update(token, 'a00' || 10 + i / 1000 % 11, 'x'::text, encrypt => true)",
-        ),
     ] {
         let block = |calls: u32| {
             format!(
