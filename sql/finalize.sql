@@ -124,6 +124,7 @@ COMMENT ON FUNCTION sso_attr_delete_many(text, text[]) IS
 'Deletes attributes, all in one step, and returns how many were there. Errors: 28000 session not live, 22023 null names.';
 
 COMMENT ON TABLE sso_attr.purge_run IS 'What the purge did last, shown by sso_attr_purge_status; as a rule one row.';
+COMMENT ON COLUMN sso_attr.purge_run.id IS 'Tells runs apart that ended at the same time.';
 COMMENT ON COLUMN sso_attr.purge_run.started_at IS 'When the sweep began.';
 COMMENT ON COLUMN sso_attr.purge_run.ended_at IS 'When this was written.';
 COMMENT ON COLUMN sso_attr.purge_run.removed IS 'Attributes and sessions that the sweep removed.';

@@ -78,7 +78,7 @@ impl Known {
 /// Sweeps all databases for ever.
 pub fn run() -> ! {
     worker::enter_none(c"sso_attr launcher");
-    let mut launcher = Launcher { known: HashMap::new(), ticket: 0, crowded: false };
+    let mut launcher = Launcher { known: HashMap::new(), ticket: worker::announced().ticket, crowded: false };
     loop {
         worker::reload_if_asked();
         let pause = match settings::purge_interval() {
