@@ -62,8 +62,7 @@ fn sso_attr_update_many(
                 .zip(&locked)
                 .map(|(item, row)| entry(call, item, item.encrypt.unwrap_or(row.sealed)))
                 .collect::<Result<Vec<_>>>()?;
-            batch::update(call.db, &call.session, &locked, &entries, call.now);
-            Ok(())
+            all_of(&locked, batch::update(call.db, &call.session, &locked, &entries, call.now))
         })
     })
 }
@@ -123,8 +122,7 @@ fn sso_attr_set_expiry_many(
                 .iter()
                 .map(|item| Ok(item_end(item, call.now)?.unwrap_or(Timestamp::NEVER)))
                 .collect::<Result<Vec<_>>>()?;
-            batch::set_expiry(call.db, &call.session, &locked, &ends, call.now);
-            Ok(())
+            all_of(&locked, batch::set_expiry(call.db, &call.session, &locked, &ends, call.now))
         })
     })
 }
@@ -227,6 +225,14 @@ fn lock_all(call: &Call<'_>, names: &[&str]) -> Result<Vec<Locked>> {
     }
     let missing = left_out(names.to_vec(), locked.into_iter().map(|row| row.name).collect());
     Err(call.unless_ended(Error::AttributeMissing(missing)))
+}
+
+/// All or nothing: what is locked cannot go away, but that it did not is worth a comparison.
+fn all_of(locked: &[Locked], changed: u64) -> Result<()> {
+    if changed == locked.len() as u64 {
+        return Ok(());
+    }
+    Err(Error::AttributeMissing(locked.iter().map(|row| row.name.clone()).collect()))
 }
 
 /// The wanted names that are not among those done.

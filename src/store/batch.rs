@@ -147,15 +147,16 @@ fn found(rows: &Rows<'_>) -> Vec<Found> {
         .collect()
 }
 
-/// Replaces attributes that [`lock`] found, each by the entry at the same place.
-pub fn update(db: &Db, session: &Live, locked: &[Locked], entries: &[Entry<'_>], now: Timestamp) {
+/// Replaces attributes that [`lock`] found, each by the entry at the same place, and counts them.
+pub fn update(db: &Db, session: &Live, locked: &[Locked], entries: &[Entry<'_>], now: Timestamp) -> u64 {
     let [id, _, values, sealed, ends, now] = written(session, entries, now);
     let tids = tids(locked);
-    if entries.iter().any(|entry| entry.end.is_some()) {
-        db.run(&UPDATE_WITH_ENDS, &[id, tids, values, sealed, now, ends]);
+    let rows = if entries.iter().any(|entry| entry.end.is_some()) {
+        db.run(&UPDATE_WITH_ENDS, &[id, tids, values, sealed, now, ends])
     } else {
-        db.run(&UPDATE, &[id, tids, values, sealed, now]);
-    }
+        db.run(&UPDATE, &[id, tids, values, sealed, now])
+    };
+    rows.count()
 }
 
 /// Creates attributes, over expired ones too; returns the names created, the others being there.
@@ -178,10 +179,10 @@ pub fn set(
     names_of(&db.run(&SET, &[id, names, values, sealed, ends, now, texts(protected), texts(&never)]))
 }
 
-/// Moves the ends of attributes that [`lock`] found, each to the one at the same place.
-pub fn set_expiry(db: &Db, session: &Live, locked: &[Locked], ends: &[Timestamp], now: Timestamp) {
+/// Moves the ends of attributes that [`lock`] found, each to the one at the same place, and counts them.
+pub fn set_expiry(db: &Db, session: &Live, locked: &[Locked], ends: &[Timestamp], now: Timestamp) -> u64 {
     let times = Param::array(ArrayOf::Time, ends.iter().map(|end| Param::Time(*end)));
-    db.run(&SET_EXPIRY, &[Param::Uuid(session.id), tids(locked), times, Param::Time(now)]);
+    db.run(&SET_EXPIRY, &[Param::Uuid(session.id), tids(locked), times, Param::Time(now)]).count()
 }
 
 /// Deletes the live attributes among `names` and counts them.
