@@ -4,13 +4,16 @@
 
 export PG PG_CONFIG
 
-.PHONY: demo test bench bench-short build install lint fuzz clean
+.PHONY: demo test matrix bench bench-short build install lint fuzz clean
 
 demo: ## build, start a throwaway server, run the real use, show what it did
 	@scripts/demo
 
 test: ## every test: core, SQL surface, interleavings, real clients
 	@scripts/test
+
+matrix: ## the SQL surface and interleavings on every supported PostgreSQL
+	@for major in 14 15 16 17 18; do PG=$$major PG_CONFIG= scripts/test regress isolation || exit 1; done
 
 bench: ## measure against what one would write or run instead; writes bench/results/
 	@scripts/bench
