@@ -65,11 +65,12 @@ CREATE TABLE sso_attr.key_check (
 SELECT pg_catalog.pg_extension_config_dump('sso_attr.key_check', '');
 -- Nearly every row is deleted within hours. The defaults would let a fifth of each table be dead
 -- before a vacuum; a twentieth keeps tables and indexes at their working size, and statistics that
--- follow the rise and fall keep the plans on the indexes.
-ALTER TABLE sso_attr.session SET
-    (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
-ALTER TABLE sso_attr.attribute SET
-    (autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+-- follow the rise and fall keep the plans on the indexes. The end of the table stays: giving it back,
+-- to ask for it again soon, would lock out everybody meanwhile, on standbys too.
+ALTER TABLE sso_attr.session SET (autovacuum_vacuum_scale_factor = 0.05,
+    autovacuum_analyze_scale_factor = 0.05, vacuum_truncate = off);
+ALTER TABLE sso_attr.attribute SET (autovacuum_vacuum_scale_factor = 0.05,
+    autovacuum_analyze_scale_factor = 0.05, vacuum_truncate = off);
 
 -- What the purge did last. A run replaces all rows that it can lock by one that carries on their
 -- total, so runs never wait for each other, no count is lost, and rows do not pile up.
