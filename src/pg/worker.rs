@@ -156,8 +156,6 @@ pub fn enter(application: &CStr, database: pg_sys::Oid) -> Result<(), String> {
         (c"enable_seqscan", c"off"),
         (c"enable_hashjoin", c"off"),
         (c"enable_mergejoin", c"off"),
-        (c"enable_bitmapscan", c"off"),
-        (c"enable_memoize", c"off"),
         #[cfg(any(feature = "pg17", feature = "pg18"))]
         (c"transaction_timeout", c"0"),
     ] {
