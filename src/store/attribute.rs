@@ -41,7 +41,7 @@ pub struct Listed {
 
 statement! {
     /// Leaves `expires_at` out rather than setting it to itself: the generated column is then not
-    /// computed, which saves 8,000 instructions of 160,000.
+    /// computed, which saves 11,000 instructions of 160,000.
     UPDATE(UUIDOID, TEXTOID, JSONBOID, BYTEAOID, TIMESTAMPTZOID, BOOLOID) =
         c"UPDATE sso_attr.attribute AS a
           SET value = $3, sealed = $4, updated_at = $5
