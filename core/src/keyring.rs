@@ -3,13 +3,13 @@
 use std::fmt;
 
 use sha2::{Digest as _, Sha256};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
-/// A 256-bit key and the number that sealed values name it by.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+/// A 256-bit key and the number that sealed values name it by. The bytes stay in one place, however
+/// the key is moved, so that wiping that place leaves no copy.
 pub struct Key {
     id: u32,
-    bytes: [u8; 32],
+    bytes: Box<Zeroizing<[u8; 32]>>,
 }
 
 impl Key {
@@ -28,7 +28,7 @@ impl Key {
     pub fn check_value(&self) -> [u8; 16] {
         let mut hash = Sha256::new();
         hash.update(b"sso_attr key check v1");
-        hash.update(self.bytes);
+        hash.update(self.bytes.as_slice());
         let digest = hash.finalize();
         let mut check = [0u8; 16];
         check.copy_from_slice(&digest[..16]);
@@ -103,9 +103,9 @@ fn parse_line(line: &[u8]) -> Option<Key> {
         return None;
     }
     let id = std::str::from_utf8(id).ok()?.parse().ok()?;
-    let mut bytes = Zeroizing::new([0u8; 32]);
+    let mut bytes = Box::new(Zeroizing::new([0u8; 32]));
     hex::decode_to_slice(digits, bytes.as_mut_slice()).ok()?;
-    Some(Key { id, bytes: *bytes })
+    Some(Key { id, bytes })
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! Secrets must be nowhere on disk, in logs or in statistics: looked for in every byte of them.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::Command;
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL};
 use memchr::memmem;
 use postgres::Client;
 use serde_json::json;
@@ -39,7 +42,7 @@ impl Needles {
     /// A token as it is, and the 32 secret bytes in it, which follow a prefix and 16 bytes of id.
     fn add_token(&mut self, what: &str, token: &str) -> Result {
         self.add(what, token.as_bytes());
-        let bytes = base64url(token.strip_prefix("sso_").ok_or("a token without its prefix")?)?;
+        let bytes = BASE64URL.decode(token.strip_prefix("sso_").ok_or("a token without its prefix")?)?;
         self.add_secret_bytes(&format!("the secret of {what}"), &bytes[16..48]);
         // The last 42 characters hold nothing but bits of the secret.
         self.add(&format!("the secret of {what} in base64"), &token.as_bytes()[token.len() - 42..]);
@@ -58,20 +61,6 @@ impl Needles {
         let found = self.found_in(haystack);
         assert!(found.is_empty(), "{place} contains {found:?}");
     }
-}
-
-fn base64url(text: &str) -> Result<Vec<u8>> {
-    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut bytes = Vec::new();
-    for group in text.as_bytes().chunks(4) {
-        let mut bits = 0u32;
-        for digit in group {
-            let value = ALPHABET.iter().position(|known| known == digit).ok_or("not base64url")?;
-            bits = bits << 6 | value as u32;
-        }
-        bytes.extend_from_slice(&bits.to_be_bytes()[1..]);
-    }
-    Ok(bytes)
 }
 
 /// Every file below a directory with its contents.
@@ -282,4 +271,55 @@ fn what_a_batch_spills_to_a_temporary_file_is_sealed() -> Result {
         assert!(found.iter().any(|place| place.contains("/pgsql_tmp/")), "{found:?}");
         Ok(())
     })
+}
+
+/// The key's own bytes, once in the keyring, are the positive control. Nothing is left of the file's
+/// text, of what ciphers copied, or of a key that is no longer in the file.
+#[test]
+fn a_backend_holds_each_key_once_and_none_that_is_gone() -> Result {
+    let server = Server::with_extension("")?;
+    let mut client = server.connect("postgres")?;
+    let ust = open_session(&mut client, "memory")?;
+    let work = |client: &mut Client| -> Result {
+        for round in 0..20 {
+            client.execute("SELECT sso_attr_set($1, 'n', $2::int, NULL, true)", &[&ust, &round])?;
+            let read: String = client.query_one("SELECT sso_attr_get_text($1, 'n')", &[&ust])?.get(0);
+            assert_eq!(read, round.to_string());
+        }
+        Ok(())
+    };
+    let other: [u8; 32] = std::array::from_fn(|index| 0x80 | index as u8);
+    // The second halves: an allocator writes over the beginning of what it is given back.
+    let (key, other_key) = (&KEY[16..], &other[16..]);
+    let (old, new) = (format!("1:{}\n", hex::encode(KEY)), format!("2:{}\n", hex::encode(other)));
+    work(&mut client)?;
+    let pid = backend_pid(&mut client)?;
+    assert_eq!(count_in_memory(pid, &[key, hex::encode(key).as_bytes(), other_key])?, [1, 0, 0]);
+
+    server.set_keyring(&(new.clone() + &old))?;
+    work(&mut client)?;
+    assert_eq!(count_in_memory(pid, &[key, other_key, hex::encode(other_key).as_bytes()])?, [1, 1, 0]);
+
+    server.set_keyring(&new)?;
+    work(&mut client)?;
+    assert_eq!(count_in_memory(pid, &[key, other_key])?, [0, 1]);
+    Ok(())
+}
+
+/// How often each needle is in a process's memory, which only root may read.
+fn count_in_memory(pid: i32, needles: &[&[u8]]) -> Result<Vec<usize>> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../drivers/count_in_memory.py");
+    let is_root = std::fs::metadata("/proc/self")?.uid() == 0;
+    let mut command = if is_root { Command::new("python3") } else { Command::new("sudo") };
+    if !is_root {
+        command.arg("python3");
+    }
+    let output = command.arg(script).arg(pid.to_string()).args(needles.iter().map(hex::encode)).output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    Ok(String::from_utf8(output.stdout)?
+        .split_whitespace()
+        .map(str::parse)
+        .collect::<std::result::Result<_, _>>()?)
 }
