@@ -251,6 +251,8 @@ fn what_a_batch_spills_to_a_temporary_file_is_sealed() -> Result {
     let mut batch = server.connect("postgres")?;
     let pid = backend_pid(&mut batch)?;
     std::thread::scope(|scope| {
+        // A failure here must drop this connection, or the batch would wait for it forever.
+        let mut client = client;
         let work = scope.spawn(|| {
             let item = |number| json!({"name": format!("{NAME}{number}"), "value": SECRET, "encrypt": true});
             let mut items: Vec<_> = (0..5000).map(item).collect();
