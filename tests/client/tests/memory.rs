@@ -12,19 +12,21 @@ const BYTES_PER_CALL: i64 = 50;
 /// every further change of a row in one transaction.
 fn growth_kb(numbers: i32, first: &str, second: &str) -> Result<i64> {
     let server = Server::with_extension("")?;
+    // By another connection: memory that this one had freed would take up what leaks.
+    let mut setup = server.connect("postgres")?;
+    let ust = open_session(&mut setup, "memory")?;
+    setup.execute(
+        "SELECT sso_attr_create_many($1, jsonb_agg(jsonb_build_object('name', 'n' || i, 'value', i)))
+         FROM generate_series(1, $2::int) AS i GROUP BY i / $3::int",
+        &[&ust, &numbers, &STEP],
+    )?;
+    setup.execute("SELECT sso_attr_create($1, 'sealed', 'a secret'::text, encrypt => true)", &[&ust])?;
     let mut client = server.connect("postgres")?;
-    let ust = open_session(&mut client, "memory")?;
     client.batch_execute(
         r"CREATE FUNCTION pg_temp.own_memory_kb() RETURNS bigint VOLATILE LANGUAGE sql AS $$
               SELECT (regexp_match(pg_read_file('/proc/self/status'), 'RssAnon:\s+(\d+)'))[1]::bigint
           $$",
     )?;
-    client.execute(
-        "SELECT sso_attr_create_many($1, jsonb_agg(jsonb_build_object('name', 'n' || i, 'value', i)))
-         FROM generate_series(1, $2::int) AS i GROUP BY i / $3::int",
-        &[&ust, &numbers, &STEP],
-    )?;
-    client.execute("SELECT sso_attr_create($1, 'sealed', 'a secret'::text, encrypt => true)", &[&ust])?;
     let row = client.query_one(
         &format!(
             "SELECT max(kb) - min(kb), count(first), count(second) FROM (
