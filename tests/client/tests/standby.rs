@@ -2,8 +2,8 @@
 
 use sso_attr_client_tests::{Result, SOON, Server, open_session, refusal, wait_until};
 
-/// Every function that only reads, `$1` being the token, `big` and `sealed` being there.
-const READS: [&str; 15] = [
+/// Every function that only reads, `$1` being the token, `clear` and `sealed` being there.
+const READS: [&str; 17] = [
     "SELECT sso_attr_get($1, 'clear')::text",
     "SELECT sso_attr_get($1, 'sealed')::text",
     "SELECT sso_attr_get_text($1, 'clear')",
@@ -19,10 +19,12 @@ const READS: [&str; 15] = [
     "SELECT sso_session_verify($1)::text",
     "SELECT sso_session_verify($1 || 'x')::text",
     "SELECT string_agg(l::text, ',') FROM sso_session_get($1) AS s, sso_session_list(s.user_id) AS l",
+    "SELECT k::text FROM sso_attr_keys() AS k WHERE $1::text <> ''",
+    "SELECT p::text FROM sso_attr_purge_status() AS p WHERE $1::text <> ''",
 ];
 
 /// Every function that writes.
-const WRITES: [&str; 17] = [
+const WRITES: [&str; 19] = [
     "SELECT sso_session_create($1)",
     "SELECT sso_session_renew($1, 7200)",
     "SELECT sso_session_rotate($1)",
@@ -40,6 +42,8 @@ const WRITES: [&str; 17] = [
     r#"SELECT sso_attr_set_many($1, '[{"name":"clear","value":1}]')"#,
     r#"SELECT sso_attr_set_expiry_many($1, '[{"name":"clear"}]')"#,
     "SELECT sso_attr_delete_many($1, '{clear}')",
+    "SELECT sso_attr_purge() WHERE $1::text <> ''",
+    "SELECT sso_attr_rekey() WHERE $1::text <> ''",
 ];
 
 #[test]
