@@ -29,3 +29,19 @@ die() {
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
+
+# Installs Debian packages, if any are named.
+install_packages() {
+    [ $# -gt 0 ] || return 0
+    echo "installing system packages: $*"
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# Installs a cargo subcommand in a version under target/, not optimised: it only drives cargo.
+install_cargo_tool() {
+    echo "installing $1 $2 (some minutes)"
+    CARGO_TARGET_DIR=$ROOT/target/$1 cargo install --quiet --locked --debug --force \
+        --root "$ROOT/target/tools" "$1" --version "=$2"
+    rm -rf "$ROOT/target/$1"
+}

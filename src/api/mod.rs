@@ -35,10 +35,7 @@ impl Call<'_> {
     /// An error that is only true while the session is live: a session that ended meanwhile took
     /// its attributes along, and that is what the caller must hear.
     fn unless_ended(&self, error: Error) -> Error {
-        match session::live(self.db, &self.claim, clock::now()) {
-            Ok(_) => error,
-            Err(ended) => ended,
-        }
+        self.still_live(false).err().unwrap_or(error)
     }
 
     /// That nothing was found means what it says only in a session that is still live.

@@ -4,7 +4,7 @@ use sso_attr_core::expiry::Timestamp;
 
 use super::session::Live;
 use crate::pg::datum::Jsonb;
-use crate::pg::spi::{Db, Param, Row, statement};
+use crate::pg::spi::{Db, Param, Row, Rows, statement};
 
 /// A value in the form in which a row holds it.
 pub enum Stored {
@@ -13,7 +13,8 @@ pub enum Stored {
 }
 
 impl Stored {
-    fn params(&self) -> (Param<'_>, Param<'_>) {
+    /// For the columns `value` and `sealed`.
+    pub(super) fn params(&self) -> (Param<'_>, Param<'_>) {
         match self {
             Stored::Clear(json) => (Param::Json(*json), Param::Null),
             Stored::Sealed(bytes) => (Param::Null, Param::Bytes(bytes)),
@@ -213,7 +214,11 @@ fn sought<'a>(session: &Live, name: &'a str, now: Timestamp) -> [Param<'a>; 3] {
 
 /// The names of all live attributes, in byte order.
 pub fn names(db: &Db, session: &Live, now: Timestamp) -> Vec<String> {
-    let rows = db.run(&NAMES, &[Param::Uuid(session.id), Param::Time(now)]);
+    names_of(&db.run(&NAMES, &[Param::Uuid(session.id), Param::Time(now)]))
+}
+
+/// The names in the first column.
+pub(super) fn names_of(rows: &Rows<'_>) -> Vec<String> {
     rows.iter().filter_map(|row| row.text(1).map(str::to_owned)).collect()
 }
 

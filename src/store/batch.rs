@@ -2,7 +2,7 @@
 
 use sso_attr_core::expiry::Timestamp;
 
-use super::attribute::{Stored, stored};
+use super::attribute::{Stored, names_of, stored};
 use super::session::Live;
 use crate::pg::spi::{ArrayOf, Db, Param, Rows, Tid, statement};
 
@@ -149,10 +149,10 @@ fn found(rows: &Rows<'_>) -> Vec<Found> {
 
 /// Replaces attributes that [`lock`] found, each by the entry at the same place, and counts them.
 pub fn update(db: &Db, session: &Live, locked: &[Locked], entries: &[Entry<'_>], now: Timestamp) -> u64 {
-    let [id, _, values, sealed, ends, now] = written(session, entries, now);
-    let tids = tids(locked);
+    let (id, tids, now) = (Param::Uuid(session.id), tids(locked), Param::Time(now));
+    let [values, sealed] = contents(entries);
     let rows = if entries.iter().any(|entry| entry.end.is_some()) {
-        db.run(&UPDATE_WITH_ENDS, &[id, tids, values, sealed, now, ends])
+        db.run(&UPDATE_WITH_ENDS, &[id, tids, values, sealed, now, ends(entries)])
     } else {
         db.run(&UPDATE, &[id, tids, values, sealed, now])
     };
@@ -210,26 +210,19 @@ fn tids(locked: &[Locked]) -> Param<'static> {
 }
 
 fn written(session: &Live, entries: &[Entry<'_>], now: Timestamp) -> [Param<'static>; 6] {
-    let names = entries.iter().map(|entry| Param::Text(entry.name));
-    let values = entries.iter().map(|entry| match &entry.content {
-        Stored::Clear(json) => Param::Json(*json),
-        Stored::Sealed(_) => Param::Null,
-    });
-    let sealed = entries.iter().map(|entry| match &entry.content {
-        Stored::Clear(_) => Param::Null,
-        Stored::Sealed(bytes) => Param::Bytes(bytes),
-    });
-    let ends = entries.iter().map(|entry| entry.end.map_or(Param::Null, Param::Time));
+    let names = Param::array(ArrayOf::Text, entries.iter().map(|entry| Param::Text(entry.name)));
+    let [values, sealed] = contents(entries);
+    [Param::Uuid(session.id), names, values, sealed, ends(entries), Param::Time(now)]
+}
+
+fn contents(entries: &[Entry<'_>]) -> [Param<'static>; 2] {
+    let columns = entries.iter().map(|entry| entry.content.params());
     [
-        Param::Uuid(session.id),
-        Param::array(ArrayOf::Text, names),
-        Param::array(ArrayOf::Json, values),
-        Param::array(ArrayOf::Bytes, sealed),
-        Param::array(ArrayOf::Time, ends),
-        Param::Time(now),
+        Param::array(ArrayOf::Json, columns.clone().map(|(value, _)| value)),
+        Param::array(ArrayOf::Bytes, columns.map(|(_, sealed)| sealed)),
     ]
 }
 
-fn names_of(rows: &Rows<'_>) -> Vec<String> {
-    rows.iter().filter_map(|row| row.text(1).map(str::to_owned)).collect()
+fn ends(entries: &[Entry<'_>]) -> Param<'static> {
+    Param::array(ArrayOf::Time, entries.iter().map(|entry| entry.end.map_or(Param::Null, Param::Time)))
 }

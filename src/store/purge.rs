@@ -7,7 +7,7 @@
 use sso_attr_core::expiry::Timestamp;
 use uuid::Uuid;
 
-use crate::pg::spi::{ArrayOf, Db, Param, statement};
+use crate::pg::spi::{ArrayOf, Db, Param, Row, statement};
 
 /// A place in the indexes that the purge walks along, oldest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -154,18 +154,18 @@ statement! {
 /// last place among them.
 pub fn delete_attributes(db: &Db, now: Timestamp, from: Place, limit: u64) -> (u64, Place) {
     let rows = db.run(&DELETE_ATTRIBUTES, &walk(now, from, limit));
-    let last = rows.iter().filter_map(|row| place(row.time(1)?, row.uuid(2)?)).max();
+    let last = rows.iter().filter_map(|row| place(&row)).max();
     (rows.count(), last.unwrap_or(from))
 }
 
 /// The sessions that are over, after a place.
 pub fn over_sessions(db: &Db, now: Timestamp, after: Place, limit: u64) -> Vec<Place> {
     let rows = db.run(&OVER_SESSIONS, &walk(now, after, limit));
-    rows.iter().filter_map(|row| place(row.time(1)?, row.uuid(2)?)).collect()
+    rows.iter().filter_map(|row| place(&row)).collect()
 }
 
-fn place(bin: Timestamp, session: Uuid) -> Option<Place> {
-    Some(Place { bin, session })
+fn place(row: &Row<'_>) -> Option<Place> {
+    Some(Place { bin: row.time(1)?, session: row.uuid(2)? })
 }
 
 fn walk(now: Timestamp, from: Place, limit: u64) -> [Param<'static>; 4] {
