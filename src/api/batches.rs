@@ -5,17 +5,16 @@ use std::collections::{HashMap, HashSet};
 use pgrx::prelude::*;
 use sso_attr_core::envelope::Place;
 use sso_attr_core::expiry::Timestamp;
-use sso_attr_core::item::{self, Defaults, Item, Repeats, Shape};
+use sso_attr_core::item::{self, Defaults, Item, Repeats};
 use sso_attr_core::{Error, Result};
-use zeroize::Zeroizing;
 
 use super::{Call, answer, end, inserting, on_session, ttl, value};
 use crate::error::Answer;
 use crate::pg::datum::Jsonb;
+use crate::pg::jsonb::Part;
 use crate::pg::spi::Access;
 use crate::store::attribute::Stored;
 use crate::store::batch::{self, Entry, Locked};
-use crate::vault;
 
 /// Creates attributes; any that is there, or is named twice, raises unique_violation.
 #[pg_extern]
@@ -26,9 +25,8 @@ fn sso_attr_create_many(
     encrypt: default!(Option<bool>, "false"),
 ) -> Answer<()> {
     answer(|| {
-        let data = text_of(data)?;
-        let defaults = Defaults { ttl: ttl(expiration)?, encrypt };
-        let items = items(&data, Shape::Values, defaults, Repeats::Refused)?;
+        let data = given(data)?;
+        let items = items(&data, Defaults { ttl: ttl(expiration)?, encrypt }, Repeats::Refused)?;
         inserting(ust, |call| {
             let entries = items
                 .iter()
@@ -52,9 +50,8 @@ fn sso_attr_update_many(
     encrypt: default!(Option<bool>, "NULL"),
 ) -> Answer<()> {
     answer(|| {
-        let data = text_of(data)?;
-        let defaults = Defaults { ttl: ttl(expiration)?, encrypt };
-        let items = items(&data, Shape::Values, defaults, Repeats::LastWins)?;
+        let data = given(data)?;
+        let items = items(&data, Defaults { ttl: ttl(expiration)?, encrypt }, Repeats::LastWins)?;
         on_session(Access::Write, ust, |call| {
             let locked = lock_all(call, &names(&items))?;
             let entries = items
@@ -76,9 +73,8 @@ fn sso_attr_set_many(
     encrypt: default!(Option<bool>, "NULL"),
 ) -> Answer<()> {
     answer(|| {
-        let data = text_of(data)?;
-        let defaults = Defaults { ttl: ttl(expiration)?, encrypt };
-        let mut items = items(&data, Shape::Values, defaults, Repeats::LastWins)?;
+        let data = given(data)?;
+        let mut items = items(&data, Defaults { ttl: ttl(expiration)?, encrypt }, Repeats::LastWins)?;
         inserting(ust, |call| {
             // A protection that was looked up can have changed by the time the row is locked. Such
             // rows are left out, but locked, so that the second look is final.
@@ -91,7 +87,7 @@ fn sso_attr_set_many(
     })
 }
 
-fn set_as_found(call: &Call<'_>, items: &[Item<'_>]) -> Result<HashSet<String>> {
+fn set_as_found(call: &Call<'_>, items: &[Item<'_, Jsonb>]) -> Result<HashSet<String>> {
     let (asked, unasked): (Vec<_>, Vec<_>) = items.iter().partition(|item| item.encrypt.is_some());
     let asked: Vec<&str> = asked.iter().map(|item| item.name.as_ref()).collect();
     let unasked: Vec<&str> = unasked.iter().map(|item| item.name.as_ref()).collect();
@@ -113,9 +109,9 @@ fn sso_attr_set_expiry_many(
     expiration: default!(Option<f64>, "NULL"),
 ) -> Answer<()> {
     answer(|| {
-        let data = text_of(data)?;
-        let defaults = Defaults { ttl: ttl(expiration)?, encrypt: None };
-        let items = items(&data, Shape::Expiries, defaults, Repeats::LastWins)?;
+        let data = given(data)?;
+        let elements = elements(&data)?;
+        let items = item::expiries(elements, Defaults { ttl: ttl(expiration)?, encrypt: None })?;
         on_session(Access::Write, ust, |call| {
             let locked = lock_all(call, &names(&items))?;
             let ends = items
@@ -185,35 +181,35 @@ fn sso_attr_delete_many(ust: Option<&str>, names: Option<Vec<Option<String>>>) -
     })
 }
 
-fn text_of(data: Option<Jsonb>) -> Result<Zeroizing<String>> {
-    let data = data.ok_or_else(|| Error::argument("data must not be null"))?;
-    Ok(data.with_text(|text| Zeroizing::new(text.to_owned())))
+fn given(data: Option<Jsonb>) -> Result<Jsonb> {
+    data.ok_or_else(|| Error::argument("data must not be null"))
 }
 
-fn items(data: &str, shape: Shape, defaults: Defaults, repeats: Repeats) -> Result<Vec<Item<'_>>> {
-    let items = item::parse(data, shape, defaults, repeats)?;
-    for item in &items {
-        value::check_size(item.value).map_err(|error| error.in_item(item.index))?;
-    }
-    Ok(items)
+fn elements(data: &Jsonb) -> Result<impl Iterator<Item = Option<impl Iterator<Item = (&str, Part<'_>)>>>> {
+    let elements = data.elements().ok_or_else(|| item::not_an_array(data.is_object()))?;
+    Ok(elements.map(Part::entries))
 }
 
-fn names<'a>(items: &'a [Item<'_>]) -> Vec<&'a str> {
+/// The items of data with copies of their values.
+fn items(data: &Jsonb, defaults: Defaults, repeats: Repeats) -> Result<Vec<Item<'_, Jsonb>>> {
+    item::values(elements(data)?, defaults, repeats)?
+        .into_iter()
+        .map(|item| item.try_map(value::copy))
+        .collect()
+}
+
+fn names<'a, V>(items: &'a [Item<'_, V>]) -> Vec<&'a str> {
     items.iter().map(|item| item.name.as_ref()).collect()
 }
 
-fn item_end(item: &Item<'_>, now: Timestamp) -> Result<Option<Timestamp>> {
+fn item_end<V>(item: &Item<'_, V>, now: Timestamp) -> Result<Option<Timestamp>> {
     end(item.ttl, now).map_err(|error| error.in_item(item.index))
 }
 
-fn entry<'a>(call: &Call<'_>, item: &'a Item<'_>, sealed: bool) -> Result<Entry<'a>> {
+fn entry<'a>(call: &Call<'_>, item: &'a Item<'_, Jsonb>, sealed: bool) -> Result<Entry<'a>> {
     let name = item.name.as_ref();
-    let content = if sealed {
-        let place = Place { session: call.session.id, name };
-        Stored::Sealed(vault::sealer(call.db)?.seal_bytes(place, item.value.as_bytes())?)
-    } else {
-        Stored::Clear(Jsonb::from_text(item.value.as_bytes()))
-    };
+    let place = Place { session: call.session.id, name };
+    let content = value::protect(call.db, place, item.value, sealed)?;
     Ok(Entry { name, content, end: item_end(item, call.now)? })
 }
 

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::pg::any::AnyValue;
 use crate::pg::datum::Jsonb;
+use crate::pg::jsonb::Part;
 use crate::pg::spi::Db;
 use crate::settings;
 use crate::store::attribute::{Over, Stored};
@@ -18,18 +19,20 @@ pub fn decode(value: Option<AnyValue>) -> Result<Jsonb> {
     let Some(value) = value else {
         return Ok(Jsonb::null());
     };
-    let json = value.to_jsonb();
-    if value.text_bound().is_none_or(|bound| bound > settings::max_value_size()) {
-        json.with_text(check_size)?;
-    }
-    Ok(json)
+    bounded(value.to_jsonb(), value.text_bound())
 }
 
-/// Refuses a JSON text over sso_attr.max_value_size.
-pub fn check_size(text: &str) -> Result<()> {
+/// Copies a value out of data and checks its size.
+pub fn copy(value: Part<'_>) -> Result<Jsonb> {
+    bounded(value.to_jsonb(), value.text_bound())
+}
+
+/// Refuses a value whose JSON text is over sso_attr.max_value_size; that is only written where an
+/// upper bound of its length does not tell.
+fn bounded(json: Jsonb, text_bound: Option<usize>) -> Result<Jsonb> {
     let limit = settings::max_value_size();
-    if text.len() <= limit {
-        return Ok(());
+    if text_bound.is_some_and(|bound| bound <= limit) || json.with_text(str::len) <= limit {
+        return Ok(json);
     }
     Err(Error::TooLong {
         what: "value".into(),

@@ -4,7 +4,7 @@ use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::datum::FromDatum;
 use pgrx::pg_sys;
 
-use super::datum::{Jsonb, detoast};
+use super::datum::{Jsonb, bytes, detoast};
 
 /// An `anycompatible` argument: an untyped literal or parameter arrives as text.
 #[derive(Clone, Copy)]
@@ -52,6 +52,11 @@ impl AnyValue {
     pub fn to_jsonb(self) -> Jsonb {
         if self.type_oid == pg_sys::JSONBOID {
             return Jsonb(detoast(self.datum));
+        }
+        if self.type_oid == pg_sys::TEXTOID
+            && let Some(string) = Jsonb::string(bytes(self.datum))
+        {
+            return string;
         }
         // SAFETY: to_jsonb asks its call expression for the argument's type; the expression built
         // here names type_oid, which is the type of the datum. Everything lives in the current

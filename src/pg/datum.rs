@@ -1,12 +1,9 @@
 //! Values that pass through as PostgreSQL holds them, without a detour over a Rust model.
 
-use std::ffi::CStr;
-
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::{Datum as FcxDatum, FromDatum, IntoDatum};
 use pgrx::pg_sys;
 use sso_attr_core::expiry::Timestamp;
-use zeroize::Zeroize;
 
 /// Makes a newtype over a datum an argument and a result of SQL functions.
 macro_rules! pass_through {
@@ -76,53 +73,32 @@ pub(super) fn detoast(datum: pg_sys::Datum) -> pg_sys::Datum {
     unsafe { pg_sys::pg_detoast_datum(datum.cast_mut_ptr()) }.into()
 }
 
-impl From<Timestamp> for TimestampTz {
-    fn from(time: Timestamp) -> Self {
-        TimestampTz(time.0.into())
+/// The bytes of a varlena, a toasted one's in the current memory.
+pub(super) fn bytes<'a>(datum: pg_sys::Datum) -> &'a [u8] {
+    // SAFETY: called only on non-null datums of varlena types, whose callers say how long they live.
+    unsafe { pgrx::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr())) }
+}
+
+/// A copy of a varlena in that memory, with its full header and in one piece.
+pub(super) fn copied_to(memory: pg_sys::MemoryContext, datum: pg_sys::Datum) -> pg_sys::Datum {
+    // SAFETY: called only on non-null datums of varlena types, with a context that is alive; an
+    // ERROR resets the current context.
+    unsafe {
+        let former = pg_sys::MemoryContextSwitchTo(memory);
+        let copy = pg_sys::pg_detoast_datum_copy(datum.cast_mut_ptr());
+        pg_sys::MemoryContextSwitchTo(former);
+        copy.into()
     }
 }
 
-impl Jsonb {
-    /// Parses JSON text that PostgreSQL itself wrote.
-    pub fn from_text(text: &[u8]) -> Jsonb {
-        let mut terminated = Vec::with_capacity(text.len() + 1);
-        terminated.extend_from_slice(text);
-        terminated.push(0);
-        // SAFETY: jsonb_in takes a NUL-terminated string, which it does not keep.
-        let datum = unsafe {
-            pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(terminated.as_ptr().into())])
-        };
-        terminated.zeroize();
-        Jsonb(datum.unwrap_or_else(|| unreachable!("jsonb_in gives no null")))
+impl From<TimestampTz> for Timestamp {
+    fn from(TimestampTz(datum): TimestampTz) -> Self {
+        Timestamp(datum.value() as i64)
     }
+}
 
-    /// JSON `null`.
-    pub fn null() -> Jsonb {
-        Jsonb::from_text(b"null")
-    }
-
-    /// The value as `->>` shows an element: a string without its quotes, JSON null as NULL.
-    pub fn to_unquoted(self) -> Option<String> {
-        self.with_text(|text| match text.as_bytes() {
-            b"null" => None,
-            [b'"', ..] => serde_json::from_str(text).ok(),
-            _ => Some(text.to_owned()),
-        })
-    }
-
-    /// Hands the value's JSON text, as `value::text`, to `read` and wipes it afterwards.
-    pub fn with_text<R>(self, read: impl FnOnce(&str) -> R) -> R {
-        // SAFETY: self is a detoasted jsonb, so `root` follows its length word; JsonbToCString
-        // returns a palloc'd NUL-terminated string in the database encoding, which is UTF8.
-        unsafe {
-            let jsonb: *mut pg_sys::Jsonb = self.0.cast_mut_ptr();
-            let length = pgrx::varsize_any(jsonb.cast());
-            let text = pg_sys::JsonbToCString(std::ptr::null_mut(), &raw mut (*jsonb).root, length as i32);
-            let bytes = CStr::from_ptr(text).count_bytes();
-            let result = read(std::str::from_utf8_unchecked(std::slice::from_raw_parts(text.cast(), bytes)));
-            std::slice::from_raw_parts_mut(text.cast::<u8>(), bytes).zeroize();
-            pg_sys::pfree(text.cast());
-            result
-        }
+impl From<Timestamp> for TimestampTz {
+    fn from(time: Timestamp) -> Self {
+        TimestampTz(time.0.into())
     }
 }

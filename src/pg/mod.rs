@@ -3,6 +3,7 @@
 pub mod any;
 pub mod clock;
 pub mod datum;
+pub mod jsonb;
 pub mod settings;
 pub mod spi;
 pub mod worker;

@@ -1,43 +1,44 @@
 //! SPI with kept plans, run with the rights of the tables' owner.
 //!
 //! pgrx's own client assigns a transaction id for every read and copies results into the
-//! transaction's memory; this one does neither. Results are copied out before SPI ends, so a
-//! million calls in one transaction leave nothing behind.
+//! transaction's memory; this one does neither. Rows are read as the executor brings them, without
+//! a table of copies, so a million calls in one transaction leave nothing behind.
 
 use std::cell::Cell;
-use std::ffi::CStr;
+use std::ffi::CString;
 use std::marker::PhantomData;
 use std::thread::LocalKey;
 
-use pgrx::{IntoDatum, pg_sys};
+use pgrx::{IntoDatum, pg_guard, pg_sys};
 use sso_attr_core::expiry::Timestamp;
 use uuid::Uuid;
 
-use super::datum::{Inet, Jsonb, detoast};
+use super::datum::{Inet, Jsonb, bytes, copied_to};
 
-/// An SQL statement that is prepared on first use and then kept for the life of the backend.
+/// An SQL statement with N parameters that is prepared on first use and then kept for the life of
+/// the backend.
 ///
 /// A kept plan survives DDL, DROP and CREATE EXTENSION (PostgreSQL revalidates it from its text)
 /// and is never freed: it belongs to the backend, and there is one thread.
-pub struct Statement {
-    sql: &'static CStr,
-    parameters: &'static [pg_sys::Oid],
+pub struct Statement<const N: usize> {
+    sql: &'static str,
+    parameters: [pg_sys::Oid; N],
     plan: Cell<pg_sys::SPIPlanPtr>,
 }
 
-impl Statement {
-    pub const fn new(sql: &'static CStr, parameters: &'static [pg_sys::Oid]) -> Self {
+impl<const N: usize> Statement<N> {
+    pub const fn new(sql: &'static str, parameters: [pg_sys::Oid; N]) -> Self {
         Statement { sql, parameters, plan: Cell::new(std::ptr::null_mut()) }
     }
 }
 
 /// Declares a [`Statement`]: its name, its parameters' types, its text.
 macro_rules! statement {
-    ($(#[$doc:meta])* $name:ident($($parameter:ident),*) = $sql:literal) => {
+    ($(#[$doc:meta])* $name:ident($($parameter:ident),*) = $sql:expr) => {
         thread_local! {
             $(#[$doc])*
-            static $name: $crate::pg::spi::Statement = const {
-                $crate::pg::spi::Statement::new($sql, &[$(pgrx::pg_sys::$parameter),*])
+            static $name: $crate::pg::spi::Statement<{ <[&str]>::len(&[$(stringify!($parameter)),*]) }> = const {
+                $crate::pg::spi::Statement::new($sql, [$(pgrx::pg_sys::$parameter),*])
             };
         }
     };
@@ -49,7 +50,7 @@ pub(crate) use statement;
 pub enum Param<'a> {
     Null,
     Bool(bool),
-    Uuid(Uuid),
+    Uuid(&'a Uuid),
     Text(&'a str),
     Bytes(&'a [u8]),
     Time(Timestamp),
@@ -65,7 +66,7 @@ impl Param<'_> {
         match self {
             Param::Null => None,
             Param::Bool(bool) => Some(bool.into()),
-            Param::Uuid(uuid) => pgrx::Uuid::from_bytes(uuid.into_bytes()).into_datum(),
+            Param::Uuid(uuid) => Some(uuid.as_bytes().as_ptr().into()),
             Param::Text(text) => text.into_datum(),
             Param::Bytes(bytes) => bytes.into_datum(),
             Param::Time(Timestamp(int)) | Param::Int(int) => Some(int.into()),
@@ -139,6 +140,8 @@ pub struct Db {
     schema: pg_sys::Oid,
     caller: pg_sys::Oid,
     security_context: i32,
+    /// The caller's memory.
+    memory: pg_sys::MemoryContext,
     thread: PhantomData<*mut ()>,
 }
 
@@ -155,19 +158,19 @@ impl Db {
     fn open(access: Access) -> Db {
         let mut caller = pg_sys::InvalidOid;
         let mut security_context = 0;
-        let (schema, owner);
         // SAFETY: we are inside a transaction, as every SQL function call is. Should an ERROR
         // leave early, transaction or subtransaction abort restores user and SPI stack.
         unsafe {
-            (schema, owner) = schema_and_owner();
+            let (schema, owner) = schema_and_owner();
+            let memory = pg_sys::CurrentMemoryContext;
             pg_sys::SPI_connect();
             pg_sys::GetUserIdAndSecContext(&mut caller, &mut security_context);
             pg_sys::SetUserIdAndSecContext(
                 owner,
                 security_context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
             );
+            Db { access, schema, caller, security_context, memory, thread: PhantomData }
         }
-        Db { access, schema, caller, security_context, thread: PhantomData }
     }
 
     /// What tells one installation of the extension from the next in the same database.
@@ -181,49 +184,90 @@ impl Db {
         unsafe { pg_sys::GetTopTransactionIdIfAny() }.into_inner()
     }
 
-    /// Runs a statement.
-    pub fn run(&self, statement: &'static LocalKey<Statement>, params: &[Param<'_>]) -> Rows<'_> {
-        let (mut values, nulls): (Vec<_>, Vec<_>) = params
-            .iter()
-            .map(|param| param.datum())
-            .map(|datum| (datum.unwrap_or(pg_sys::Datum::null()), if datum.is_none() { b'n' } else { b' ' }))
-            .unzip();
+    /// Runs a statement and counts the rows that it returned or changed.
+    pub fn run<const N: usize>(
+        &self,
+        statement: &'static LocalKey<Statement<N>>,
+        params: [Param<'_>; N],
+    ) -> u64 {
+        self.each(statement, params, |_| ())
+    }
+
+    /// What `read` makes of the one row that a statement returns.
+    pub fn one<T, const N: usize>(
+        &self,
+        statement: &'static LocalKey<Statement<N>>,
+        params: [Param<'_>; N],
+        mut read: impl FnMut(&Row<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let mut found = None;
+        self.each(statement, params, |row| found = read(row));
+        found
+    }
+
+    /// What `read` makes of the rows that a statement returns.
+    pub fn all<T, const N: usize>(
+        &self,
+        statement: &'static LocalKey<Statement<N>>,
+        params: [Param<'_>; N],
+        mut read: impl FnMut(&Row<'_>) -> Option<T>,
+    ) -> Vec<T> {
+        let mut found = Vec::new();
+        self.each(statement, params, |row| found.extend(read(row)));
+        found
+    }
+
+    fn each<const N: usize>(
+        &self,
+        statement: &'static LocalKey<Statement<N>>,
+        params: [Param<'_>; N],
+        mut read: impl FnMut(&Row<'_>),
+    ) -> u64 {
+        let mut read = |slot| read(&Row { slot, memory: self.memory, lifetime: PhantomData });
+        let mut receiver = Receiver::new(&mut read);
         statement.with(|statement| {
-            debug_assert_eq!(statement.parameters.len(), params.len());
-            // SAFETY: SPI is connected; the plan takes as many parameters of these types as are
-            // bound, which `statement!` declares and every use is tested for.
+            // SAFETY: SPI is connected; the plan takes N parameters of these types, which
+            // `statement!` declares and every use is tested for. The receiver outlives the call.
             unsafe {
-                let code = pg_sys::SPI_execute_plan(
-                    self.plan(statement),
-                    values.as_mut_ptr(),
-                    nulls.as_ptr().cast(),
-                    self.access == Access::Read,
-                    0,
-                );
-                if code < 0 {
-                    pgrx::error!("SPI failed with code {code}: {}", statement.sql.to_string_lossy());
+                let list = pg_sys::makeParamList(N as i32);
+                let bound = (*list).params.as_mut_slice(N);
+                for ((bound, param), ptype) in bound.iter_mut().zip(params).zip(statement.parameters) {
+                    let datum = param.datum();
+                    *bound = pg_sys::ParamExternData {
+                        value: datum.unwrap_or(pg_sys::Datum::null()),
+                        isnull: datum.is_none(),
+                        pflags: pg_sys::PARAM_FLAG_CONST as u16,
+                        ptype,
+                    };
                 }
-                Rows { count: pg_sys::SPI_processed, table: pg_sys::SPI_tuptable, db: PhantomData }
+                let options = pg_sys::SPIExecuteOptions {
+                    params: list,
+                    read_only: self.access == Access::Read,
+                    dest: (&raw mut receiver).cast(),
+                    ..Default::default()
+                };
+                let code = pg_sys::SPI_execute_plan_extended(self.plan(statement), &options);
+                if code < 0 {
+                    pgrx::error!("SPI failed with code {code}: {}", statement.sql);
+                }
+                pg_sys::SPI_processed
             }
         })
     }
 
     /// SAFETY precondition: SPI is connected.
-    unsafe fn plan(&self, statement: &Statement) -> pg_sys::SPIPlanPtr {
+    unsafe fn plan<const N: usize>(&self, statement: &Statement<N>) -> pg_sys::SPIPlanPtr {
         let kept = statement.plan.get();
         if !kept.is_null() {
             return kept;
         }
-        // SAFETY: the text is NUL-terminated, the types are as many as their count; SPI_prepare
-        // reads both only. Keeping moves the plan out of this connection's memory.
+        let sql = CString::new(statement.sql).unwrap_or_default();
+        // SAFETY: the types are as many as their count; SPI_prepare reads them and the text only.
+        // Keeping moves the plan out of this connection's memory.
         unsafe {
-            let plan = pg_sys::SPI_prepare(
-                statement.sql.as_ptr(),
-                statement.parameters.len() as i32,
-                statement.parameters.as_ptr().cast_mut(),
-            );
+            let plan = pg_sys::SPI_prepare(sql.as_ptr(), N as i32, statement.parameters.as_ptr().cast_mut());
             if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
-                pgrx::error!("SPI cannot prepare: {}", statement.sql.to_string_lossy());
+                pgrx::error!("SPI cannot prepare: {}", statement.sql);
             }
             statement.plan.set(plan);
             plan
@@ -244,8 +288,40 @@ impl Drop for Db {
     }
 }
 
+thread_local! {
+    /// The schema sso_attr and its owner, until PostgreSQL tells that some schema was changed.
+    static SCHEMA: Cell<Option<(pg_sys::Oid, pg_sys::Oid)>> = const { Cell::new(None) };
+    /// Whether it has been asked to.
+    static IS_WATCHED: Cell<bool> = const { Cell::new(false) };
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn forget_schema(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
+    SCHEMA.set(None);
+}
+
 /// SAFETY precondition: inside a transaction.
 unsafe fn schema_and_owner() -> (pg_sys::Oid, pg_sys::Oid) {
+    if let Some(known) = SCHEMA.get() {
+        return known;
+    }
+    // SAFETY: the callback stays registered for the life of the backend, so it is registered once.
+    unsafe {
+        if !IS_WATCHED.replace(true) {
+            pg_sys::CacheRegisterSyscacheCallback(
+                pg_sys::SysCacheIdentifier::NAMESPACEOID as _,
+                Some(forget_schema),
+                pg_sys::Datum::null(),
+            );
+        }
+        let found = look_up_schema_and_owner();
+        SCHEMA.set(Some(found));
+        found
+    }
+}
+
+/// SAFETY precondition: inside a transaction.
+unsafe fn look_up_schema_and_owner() -> (pg_sys::Oid, pg_sys::Oid) {
     // SAFETY: the cache entry is read before it is released; NAMESPACENAME entries are
     // pg_namespace rows, whose fixed part FormData_pg_namespace describes.
     unsafe {
@@ -268,104 +344,106 @@ unsafe fn schema_and_owner() -> (pg_sys::Oid, pg_sys::Oid) {
     }
 }
 
-/// The rows of an executed statement; what is borrowed from them lives as long as the connection.
-pub struct Rows<'db> {
-    count: u64,
-    table: *mut pg_sys::SPITupleTable,
-    db: PhantomData<&'db Db>,
+/// Takes a statement's rows one by one, as the executor brings them.
+#[repr(C)]
+struct Receiver<'a> {
+    /// What PostgreSQL sees of it.
+    interface: pg_sys::DestReceiver,
+    read: &'a mut dyn FnMut(*mut pg_sys::TupleTableSlot),
 }
 
-impl<'db> Rows<'db> {
-    /// How many rows were returned or changed.
-    pub fn count(&self) -> u64 {
-        self.count
-    }
-
-    pub fn first(&self) -> Option<Row<'db>> {
-        self.iter().next()
-    }
-
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Row<'db>> + use<'db> {
-        let table = self.table;
-        let count = if table.is_null() { 0 } else { self.count as usize };
-        (0..count).map(move |index| {
-            // SAFETY: SPI put `count` tuples into the table, which lives until SPI_finish.
-            let (tuple, descriptor) = unsafe { (*(*table).vals.add(index), (*table).tupdesc) };
-            Row { tuple, descriptor, db: PhantomData }
-        })
+impl<'a> Receiver<'a> {
+    fn new(read: &'a mut dyn FnMut(*mut pg_sys::TupleTableSlot)) -> Self {
+        let interface = pg_sys::DestReceiver {
+            receiveSlot: Some(receive),
+            rStartup: Some(start),
+            rShutdown: Some(ignore),
+            rDestroy: Some(ignore),
+            mydest: pg_sys::CommandDest::DestNone,
+        };
+        Receiver { interface, read }
     }
 }
 
-/// One row; columns are numbered from 1.
-pub struct Row<'db> {
-    tuple: pg_sys::HeapTuple,
-    descriptor: pg_sys::TupleDesc,
-    db: PhantomData<&'db Db>,
+#[pg_guard]
+unsafe extern "C-unwind" fn receive(
+    slot: *mut pg_sys::TupleTableSlot,
+    receiver: *mut pg_sys::DestReceiver,
+) -> bool {
+    // SAFETY: the executor hands back the receiver that `each` gave it, with a filled slot.
+    unsafe { ((*receiver.cast::<Receiver<'_>>()).read)(slot) };
+    true
 }
 
-impl<'db> Row<'db> {
-    fn datum(&self, column: i32) -> Option<pg_sys::Datum> {
-        let mut null = false;
-        // SAFETY: tuple and descriptor belong together and to the open connection.
-        let datum = unsafe { pg_sys::SPI_getbinval(self.tuple, self.descriptor, column, &mut null) };
-        (!null).then_some(datum)
+unsafe extern "C-unwind" fn start(_: *mut pg_sys::DestReceiver, _: i32, _: pg_sys::TupleDesc) {}
+
+unsafe extern "C-unwind" fn ignore(_: *mut pg_sys::DestReceiver) {}
+
+/// One row, for as long as the executor holds it; columns are numbered from 1.
+pub struct Row<'row> {
+    slot: *mut pg_sys::TupleTableSlot,
+    /// The caller's memory, where copies go that outlive the connection.
+    memory: pg_sys::MemoryContext,
+    lifetime: PhantomData<&'row ()>,
+}
+
+impl<'row> Row<'row> {
+    fn datum(&self, column: i16) -> Option<pg_sys::Datum> {
+        let index = column as usize - 1;
+        // SAFETY: the slot is filled, its statement returns as many columns as are asked for.
+        unsafe {
+            if (*self.slot).tts_nvalid < column {
+                pg_sys::slot_getsomeattrs_int(self.slot, column.into());
+            }
+            (!*(*self.slot).tts_isnull.add(index)).then(|| *(*self.slot).tts_values.add(index))
+        }
     }
 
     /// A bytea column.
-    pub fn bytes(&self, column: i32) -> Option<&'db [u8]> {
-        // SAFETY: a bytea datum is a varlena; a detoasted copy lives until SPI_finish.
-        self.datum(column).map(|datum| unsafe {
-            pgrx::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr()))
-        })
+    pub fn bytes(&self, column: i16) -> Option<&'row [u8]> {
+        self.datum(column).map(bytes)
     }
 
     /// A text column.
-    pub fn text(&self, column: i32) -> Option<&'db str> {
+    pub fn text(&self, column: i16) -> Option<&'row str> {
         // SAFETY: the database encoding is UTF8, which CREATE EXTENSION checks.
         self.bytes(column).map(|bytes| unsafe { std::str::from_utf8_unchecked(bytes) })
     }
 
     /// A timestamptz column.
-    pub fn time(&self, column: i32) -> Option<Timestamp> {
+    pub fn time(&self, column: i16) -> Option<Timestamp> {
         self.datum(column).map(|datum| Timestamp(datum.value() as i64))
     }
 
     /// A boolean column, null being false.
-    pub fn is_true(&self, column: i32) -> bool {
+    pub fn is_true(&self, column: i16) -> bool {
         self.datum(column).is_some_and(|datum| datum.value() != 0)
     }
 
     /// A bigint column.
-    pub fn int(&self, column: i32) -> Option<i64> {
+    pub fn int(&self, column: i16) -> Option<i64> {
         self.datum(column).map(|datum| datum.value() as i64)
     }
 
     /// A ctid.
-    pub fn tid(&self, column: i32) -> Option<Tid> {
+    pub fn tid(&self, column: i16) -> Option<Tid> {
         // SAFETY: a tid datum points to an ItemPointerData.
         self.datum(column).map(|datum| Tid(unsafe { *datum.cast_mut_ptr::<pg_sys::ItemPointerData>() }))
     }
 
     /// A uuid column.
-    pub fn uuid(&self, column: i32) -> Option<Uuid> {
+    pub fn uuid(&self, column: i16) -> Option<Uuid> {
         // SAFETY: a uuid datum points to 16 bytes.
         self.datum(column).map(|datum| Uuid::from_bytes(unsafe { *datum.cast_mut_ptr::<[u8; 16]>() }))
     }
 
     /// A jsonb column, copied to the caller's memory.
-    pub fn json(&self, column: i32) -> Option<Jsonb> {
-        self.datum(column).map(|datum| Jsonb(transfer(datum)))
+    pub fn json(&self, column: i16) -> Option<Jsonb> {
+        self.datum(column).map(|datum| Jsonb(copied_to(self.memory, datum)))
     }
 
     /// An inet column, copied to the caller's memory.
-    pub fn inet(&self, column: i32) -> Option<Inet> {
-        self.datum(column).map(|datum| Inet(transfer(datum)))
+    pub fn inet(&self, column: i16) -> Option<Inet> {
+        self.datum(column).map(|datum| Inet(copied_to(self.memory, datum)))
     }
-}
-
-/// Copies a varlena out of SPI's memory, detoasted.
-fn transfer(datum: pg_sys::Datum) -> pg_sys::Datum {
-    // SAFETY: the datum is a varlena of the open connection; SPI_datumTransfer copies it into the
-    // memory that was current when SPI was connected.
-    unsafe { pg_sys::SPI_datumTransfer(detoast(datum), false, -1) }
 }

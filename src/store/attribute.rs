@@ -4,7 +4,7 @@ use sso_attr_core::expiry::Timestamp;
 
 use super::session::Live;
 use crate::pg::datum::Jsonb;
-use crate::pg::spi::{Db, Param, Row, Rows, statement};
+use crate::pg::spi::{Db, Param, Row, statement};
 
 /// A value in the form in which a row holds it.
 pub enum Stored {
@@ -13,6 +13,14 @@ pub enum Stored {
 }
 
 impl Stored {
+    /// For the one column that it is in.
+    fn param(&self) -> Param<'_> {
+        match self {
+            Stored::Clear(json) => Param::Json(*json),
+            Stored::Sealed(bytes) => Param::Bytes(bytes),
+        }
+    }
+
     /// For the columns `value` and `sealed`.
     pub(super) fn params(&self) -> (Param<'_>, Param<'_>) {
         match self {
@@ -40,27 +48,36 @@ pub struct Listed {
     pub expires_at: Timestamp,
 }
 
-statement! {
-    /// Leaves `expires_at` out rather than setting it to itself: the generated column is then not
-    /// computed, which saves 11,000 instructions of 160,000.
-    UPDATE(UUIDOID, TEXTOID, JSONBOID, BYTEAOID, TIMESTAMPTZOID, BOOLOID) =
-        c"UPDATE sso_attr.attribute AS a
-          SET value = $3, sealed = $4, updated_at = $5
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
-            AND a.expires_at OPERATOR(pg_catalog.>) $5
-            AND ($6 OR (a.sealed IS NULL) OPERATOR(pg_catalog.=) ($4 IS NULL))"
+/// An update with and without a new end. Where nobody moves the end it is left out rather than set
+/// to itself: the generated column is then not computed. Each names only what it has to, since
+/// every term of a statement is set up anew for every call.
+macro_rules! updates {
+    ($(#[$doc:meta])* $keeping:ident, $moving:ident, $content:ident: $set:literal $(, $where:literal)?) => {
+        statement! {
+            $(#[$doc])*
+            $keeping(UUIDOID, TEXTOID, TIMESTAMPTZOID, $content) = concat!(
+                "UPDATE sso_attr.attribute AS a SET ", $set, ", updated_at = $3
+                 WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
+                   AND a.expires_at OPERATOR(pg_catalog.>) $3" $(, " AND ", $where)?)
+        }
+        statement! {
+            $(#[$doc])*
+            $moving(UUIDOID, TEXTOID, TIMESTAMPTZOID, $content, TIMESTAMPTZOID) = concat!(
+                "UPDATE sso_attr.attribute AS a SET ", $set, ", updated_at = $3, expires_at = $5
+                 WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
+                   AND a.expires_at OPERATOR(pg_catalog.>) $3" $(, " AND ", $where)?)
+        }
+    };
 }
-statement! {
-    UPDATE_WITH_END(UUIDOID, TEXTOID, JSONBOID, BYTEAOID, TIMESTAMPTZOID, BOOLOID, TIMESTAMPTZOID) =
-        c"UPDATE sso_attr.attribute AS a
-          SET value = $3, sealed = $4, updated_at = $5, expires_at = $7
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
-            AND a.expires_at OPERATOR(pg_catalog.>) $5
-            AND ($6 OR (a.sealed IS NULL) OPERATOR(pg_catalog.=) ($4 IS NULL))"
-}
+
+updates! { CLEAR, CLEAR_WITH_END, JSONBOID: "value = $4, sealed = NULL" }
+updates! { CLEAR_OVER_CLEAR, CLEAR_OVER_CLEAR_WITH_END, JSONBOID: "value = $4", "a.sealed IS NULL" }
+updates! { SEALED, SEALED_WITH_END, BYTEAOID: "value = NULL, sealed = $4" }
+updates! { SEALED_OVER_SEALED, SEALED_OVER_SEALED_WITH_END, BYTEAOID: "sealed = $4", "a.value IS NULL" }
+
 statement! {
     CREATE(UUIDOID, TEXTOID, JSONBOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID) =
-        c"INSERT INTO sso_attr.attribute AS a
+        "INSERT INTO sso_attr.attribute AS a
               (session_id, name, value, sealed, expires_at, created_at, updated_at)
           VALUES ($1, $2, $3, $4, COALESCE($5, 'infinity'), $6, $6)
           ON CONFLICT (session_id, name) DO UPDATE
@@ -71,7 +88,7 @@ statement! {
 statement! {
     /// A row that the last WHERE leaves out is locked all the same.
     SET(UUIDOID, TEXTOID, JSONBOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID, BOOLOID) =
-        c"INSERT INTO sso_attr.attribute AS a
+        "INSERT INTO sso_attr.attribute AS a
               (session_id, name, value, sealed, expires_at, created_at, updated_at)
           VALUES ($1, $2, $3, $4, COALESCE($5, 'infinity'), $6, $6)
           ON CONFLICT (session_id, name) DO UPDATE
@@ -84,44 +101,44 @@ statement! {
 }
 statement! {
     SET_EXPIRY(UUIDOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID) =
-        c"UPDATE sso_attr.attribute AS a SET expires_at = $3, updated_at = $4
+        "UPDATE sso_attr.attribute AS a SET expires_at = $3, updated_at = $4
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
             AND a.expires_at OPERATOR(pg_catalog.>) $4"
 }
 statement! {
     GET(UUIDOID, TEXTOID, TIMESTAMPTZOID) =
-        c"SELECT a.value, a.sealed FROM sso_attr.attribute AS a
+        "SELECT a.value, a.sealed FROM sso_attr.attribute AS a
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
             AND a.expires_at OPERATOR(pg_catalog.>) $3"
 }
 statement! {
     FIND(UUIDOID, TEXTOID, TIMESTAMPTZOID) =
-        c"SELECT a.sealed IS NOT NULL FROM sso_attr.attribute AS a
+        "SELECT a.sealed IS NOT NULL FROM sso_attr.attribute AS a
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
             AND a.expires_at OPERATOR(pg_catalog.>) $3"
 }
 statement! {
     TAKE(UUIDOID, TEXTOID, TIMESTAMPTZOID) =
-        c"DELETE FROM sso_attr.attribute AS a
+        "DELETE FROM sso_attr.attribute AS a
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
             AND a.expires_at OPERATOR(pg_catalog.>) $3
           RETURNING a.value, a.sealed"
 }
 statement! {
     DELETE(UUIDOID, TEXTOID, TIMESTAMPTZOID) =
-        c"DELETE FROM sso_attr.attribute AS a
+        "DELETE FROM sso_attr.attribute AS a
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
             AND a.expires_at OPERATOR(pg_catalog.>) $3"
 }
 statement! {
     NAMES(UUIDOID, TIMESTAMPTZOID) =
-        c"SELECT a.name FROM sso_attr.attribute AS a
+        "SELECT a.name FROM sso_attr.attribute AS a
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.expires_at OPERATOR(pg_catalog.>) $2
           ORDER BY a.name"
 }
 statement! {
     LIST(UUIDOID, TIMESTAMPTZOID) =
-        c"SELECT a.name, a.value, a.sealed, a.created_at, a.updated_at, a.expires_at
+        "SELECT a.name, a.value, a.sealed, a.created_at, a.updated_at, a.expires_at
           FROM sso_attr.attribute AS a
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.expires_at OPERATOR(pg_catalog.>) $2
           ORDER BY a.name"
@@ -136,14 +153,18 @@ pub fn update(
     end: Option<Timestamp>,
     now: Timestamp,
 ) -> bool {
-    let (value, sealed) = content.params();
-    let over = Param::Bool(over == Over::Any);
-    let [id, name, now] = sought(session, name, now);
-    let rows = match end {
-        None => db.run(&UPDATE, &[id, name, value, sealed, now, over]),
-        Some(end) => db.run(&UPDATE_WITH_END, &[id, name, value, sealed, now, over, Param::Time(end)]),
+    let (keeping, moving) = match (content, over) {
+        (Stored::Clear(_), Over::Any) => (&CLEAR, &CLEAR_WITH_END),
+        (Stored::Clear(_), Over::SameForm) => (&CLEAR_OVER_CLEAR, &CLEAR_OVER_CLEAR_WITH_END),
+        (Stored::Sealed(_), Over::Any) => (&SEALED, &SEALED_WITH_END),
+        (Stored::Sealed(_), Over::SameForm) => (&SEALED_OVER_SEALED, &SEALED_OVER_SEALED_WITH_END),
     };
-    rows.count() == 1
+    let [id, name, now] = sought(session, name, now);
+    let updated = match end {
+        None => db.run(keeping, [id, name, now, content.param()]),
+        Some(end) => db.run(moving, [id, name, now, content.param(), Param::Time(end)]),
+    };
+    updated == 1
 }
 
 /// Creates an attribute, over an expired one too; false where a live one is.
@@ -158,7 +179,7 @@ pub fn create(
     let (value, sealed) = content.params();
     let end = end.map_or(Param::Null, Param::Time);
     let [id, name, now] = sought(session, name, now);
-    db.run(&CREATE, &[id, name, value, sealed, end, now]).count() == 1
+    db.run(&CREATE, [id, name, value, sealed, end, now]) == 1
 }
 
 /// Creates or replaces; false where there is one that does not take the content, which is then locked.
@@ -174,18 +195,18 @@ pub fn set(
     let over = Param::Bool(over == Over::Any);
     let end = end.map_or(Param::Null, Param::Time);
     let [id, name, now] = sought(session, name, now);
-    db.run(&SET, &[id, name, value, sealed, end, now, over]).count() == 1
+    db.run(&SET, [id, name, value, sealed, end, now, over]) == 1
 }
 
 /// Moves the end of a live attribute; false where there is none.
 pub fn set_expiry(db: &Db, session: &Live, name: &str, end: Timestamp, now: Timestamp) -> bool {
-    let params = [Param::Uuid(session.id), Param::Text(name), Param::Time(end), Param::Time(now)];
-    db.run(&SET_EXPIRY, &params).count() == 1
+    let [id, name, now] = sought(session, name, now);
+    db.run(&SET_EXPIRY, [id, name, Param::Time(end), now]) == 1
 }
 
 /// A live attribute's value.
 pub fn get(db: &Db, session: &Live, name: &str, now: Timestamp) -> Option<Stored> {
-    db.run(&GET, &sought(session, name, now)).first().and_then(|row| stored(&row, 1))
+    db.one(&GET, sought(session, name, now), |row| stored(row, 1))
 }
 
 /// Whether a live attribute is there.
@@ -195,51 +216,48 @@ pub fn exists(db: &Db, session: &Live, name: &str, now: Timestamp) -> bool {
 
 /// Whether a live attribute, if there is one, is sealed.
 pub fn is_sealed(db: &Db, session: &Live, name: &str, now: Timestamp) -> Option<bool> {
-    db.run(&FIND, &sought(session, name, now)).first().map(|row| row.is_true(1))
+    db.one(&FIND, sought(session, name, now), |row| Some(row.is_true(1)))
 }
 
 /// Deletes a live attribute and gives its value: of concurrent calls one gets it.
 pub fn take(db: &Db, session: &Live, name: &str, now: Timestamp) -> Option<Stored> {
-    db.run(&TAKE, &sought(session, name, now)).first().and_then(|row| stored(&row, 1))
+    db.one(&TAKE, sought(session, name, now), |row| stored(row, 1))
 }
 
 /// Deletes a live attribute; false where there is none.
 pub fn delete(db: &Db, session: &Live, name: &str, now: Timestamp) -> bool {
-    db.run(&DELETE, &sought(session, name, now)).count() == 1
+    db.run(&DELETE, sought(session, name, now)) == 1
 }
 
-fn sought<'a>(session: &Live, name: &'a str, now: Timestamp) -> [Param<'a>; 3] {
-    [Param::Uuid(session.id), Param::Text(name), Param::Time(now)]
+fn sought<'a>(session: &'a Live, name: &'a str, now: Timestamp) -> [Param<'a>; 3] {
+    [Param::Uuid(&session.id), Param::Text(name), Param::Time(now)]
 }
 
 /// The names of all live attributes, in byte order.
 pub fn names(db: &Db, session: &Live, now: Timestamp) -> Vec<String> {
-    names_of(&db.run(&NAMES, &[Param::Uuid(session.id), Param::Time(now)]))
+    db.all(&NAMES, [Param::Uuid(&session.id), Param::Time(now)], name)
 }
 
-/// The names in the first column.
-pub(super) fn names_of(rows: &Rows<'_>) -> Vec<String> {
-    rows.iter().filter_map(|row| row.text(1).map(str::to_owned)).collect()
+/// The name in the first column.
+pub(super) fn name(row: &Row<'_>) -> Option<String> {
+    row.text(1).map(str::to_owned)
 }
 
 /// All live attributes, by name in byte order.
 pub fn list(db: &Db, session: &Live, now: Timestamp) -> Vec<Listed> {
-    let rows = db.run(&LIST, &[Param::Uuid(session.id), Param::Time(now)]);
-    rows.iter()
-        .filter_map(|row| {
-            Some(Listed {
-                name: row.text(1)?.to_owned(),
-                stored: stored(&row, 2)?,
-                created_at: row.time(4)?,
-                updated_at: row.time(5)?,
-                expires_at: row.time(6)?,
-            })
+    db.all(&LIST, [Param::Uuid(&session.id), Param::Time(now)], |row| {
+        Some(Listed {
+            name: name(row)?,
+            stored: stored(row, 2)?,
+            created_at: row.time(4)?,
+            updated_at: row.time(5)?,
+            expires_at: row.time(6)?,
         })
-        .collect()
+    })
 }
 
 /// The columns `value` and `sealed`, of which a CHECK keeps exactly one.
-pub(super) fn stored(row: &Row<'_>, value: i32) -> Option<Stored> {
+pub(super) fn stored(row: &Row<'_>, value: i16) -> Option<Stored> {
     match row.json(value) {
         Some(json) => Some(Stored::Clear(json)),
         None => row.bytes(value + 1).map(|bytes| Stored::Sealed(bytes.to_vec())),

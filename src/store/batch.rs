@@ -2,9 +2,9 @@
 
 use sso_attr_core::expiry::Timestamp;
 
-use super::attribute::{Stored, names_of, stored};
+use super::attribute::{Stored, name, stored};
 use super::session::Live;
-use crate::pg::spi::{ArrayOf, Db, Param, Rows, Tid, statement};
+use crate::pg::spi::{ArrayOf, Db, Param, Row, Tid, statement};
 
 /// One row to write, its protection decided.
 pub struct Entry<'a> {
@@ -32,27 +32,27 @@ pub struct Locked {
 statement! {
     /// Locks in name order; what concurrent calls deleted meanwhile does not come back.
     LOCK(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
-        c"SELECT a.name, a.sealed IS NOT NULL, a.ctid FROM sso_attr.attribute AS a
+        "SELECT a.name, a.sealed IS NOT NULL, a.ctid FROM sso_attr.attribute AS a
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
             AND a.expires_at OPERATOR(pg_catalog.>) $3
           ORDER BY a.name FOR NO KEY UPDATE"
 }
 statement! {
     LOCK_FOR_DELETE(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
-        c"SELECT a.name, a.sealed IS NOT NULL, a.ctid FROM sso_attr.attribute AS a
+        "SELECT a.name, a.sealed IS NOT NULL, a.ctid FROM sso_attr.attribute AS a
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
             AND a.expires_at OPERATOR(pg_catalog.>) $3
           ORDER BY a.name FOR UPDATE"
 }
 statement! {
     FIND(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
-        c"SELECT a.name, a.sealed IS NOT NULL FROM sso_attr.attribute AS a
+        "SELECT a.name, a.sealed IS NOT NULL FROM sso_attr.attribute AS a
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
             AND a.expires_at OPERATOR(pg_catalog.>) $3"
 }
 statement! {
     UPDATE(UUIDOID, TIDARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZOID) =
-        c"UPDATE sso_attr.attribute AS a
+        "UPDATE sso_attr.attribute AS a
           SET value = d.value, sealed = d.sealed, updated_at = $5
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))
               AS d(tid, value, sealed)
@@ -60,7 +60,7 @@ statement! {
 }
 statement! {
     UPDATE_WITH_ENDS(UUIDOID, TIDARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZARRAYOID) =
-        c"UPDATE sso_attr.attribute AS a
+        "UPDATE sso_attr.attribute AS a
           SET value = d.value, sealed = d.sealed, updated_at = $5,
               expires_at = COALESCE(d.expires_at, a.expires_at)
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
@@ -69,7 +69,7 @@ statement! {
 }
 statement! {
     CREATE(UUIDOID, TEXTARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID) =
-        c"INSERT INTO sso_attr.attribute AS a
+        "INSERT INTO sso_attr.attribute AS a
               (session_id, name, value, sealed, expires_at, created_at, updated_at)
           SELECT $1, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'), $6, $6
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
@@ -87,7 +87,7 @@ statement! {
     /// for, $8 those that shall never expire. Rows that the last WHERE leaves out are locked.
     SET(UUIDOID, TEXTARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
         TEXTARRAYOID, TEXTARRAYOID) =
-        c"INSERT INTO sso_attr.attribute AS a
+        "INSERT INTO sso_attr.attribute AS a
               (session_id, name, value, sealed, expires_at, created_at, updated_at)
           SELECT $1, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'), $6, $6
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
@@ -107,61 +107,52 @@ statement! {
 }
 statement! {
     SET_EXPIRY(UUIDOID, TIDARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID) =
-        c"UPDATE sso_attr.attribute AS a SET expires_at = d.expires_at, updated_at = $4
+        "UPDATE sso_attr.attribute AS a SET expires_at = d.expires_at, updated_at = $4
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS d(tid, expires_at)
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.ctid OPERATOR(pg_catalog.=) d.tid"
 }
 statement! {
     DELETE(UUIDOID, TIDARRAYOID) =
-        c"DELETE FROM sso_attr.attribute AS a
+        "DELETE FROM sso_attr.attribute AS a
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.ctid OPERATOR(pg_catalog.=) ANY ($2)"
 }
 statement! {
     GET(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
-        c"SELECT a.name, a.value, a.sealed FROM sso_attr.attribute AS a
+        "SELECT a.name, a.value, a.sealed FROM sso_attr.attribute AS a
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
             AND a.expires_at OPERATOR(pg_catalog.>) $3"
 }
 
 /// Locks the live attributes among `names` and returns them in byte order.
 pub fn lock(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> Vec<Locked> {
-    locked(&db.run(&LOCK, &among(session, names, now)))
+    db.all(&LOCK, among(session, names, now), locked)
 }
 
-fn locked(rows: &Rows<'_>) -> Vec<Locked> {
-    rows.iter()
-        .filter_map(|row| {
-            Some(Locked { name: row.text(1)?.to_owned(), sealed: row.is_true(2), tid: row.tid(3)? })
-        })
-        .collect()
+fn locked(row: &Row<'_>) -> Option<Locked> {
+    Some(Locked { name: row.text(1)?.to_owned(), sealed: row.is_true(2), tid: row.tid(3)? })
 }
 
 /// The live attributes among `names`, without a lock.
 pub fn find(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> Vec<Found> {
-    found(&db.run(&FIND, &among(session, names, now)))
-}
-
-fn found(rows: &Rows<'_>) -> Vec<Found> {
-    rows.iter()
-        .filter_map(|row| row.text(1).map(|name| Found { name: name.to_owned(), sealed: row.is_true(2) }))
-        .collect()
+    db.all(&FIND, among(session, names, now), |row| {
+        Some(Found { name: row.text(1)?.to_owned(), sealed: row.is_true(2) })
+    })
 }
 
 /// Replaces attributes that [`lock`] found, each by the entry at the same place, and counts them.
 pub fn update(db: &Db, session: &Live, locked: &[Locked], entries: &[Entry<'_>], now: Timestamp) -> u64 {
-    let (id, tids, now) = (Param::Uuid(session.id), tids(locked), Param::Time(now));
+    let (id, tids, now) = (Param::Uuid(&session.id), tids(locked), Param::Time(now));
     let [values, sealed] = contents(entries);
-    let rows = if entries.iter().any(|entry| entry.end.is_some()) {
-        db.run(&UPDATE_WITH_ENDS, &[id, tids, values, sealed, now, ends(entries)])
+    if entries.iter().any(|entry| entry.end.is_some()) {
+        db.run(&UPDATE_WITH_ENDS, [id, tids, values, sealed, now, ends(entries)])
     } else {
-        db.run(&UPDATE, &[id, tids, values, sealed, now])
-    };
-    rows.count()
+        db.run(&UPDATE, [id, tids, values, sealed, now])
+    }
 }
 
 /// Creates attributes, over expired ones too; returns the names created, the others being there.
 pub fn create(db: &Db, session: &Live, entries: &[Entry<'_>], now: Timestamp) -> Vec<String> {
-    names_of(&db.run(&CREATE, &written(session, entries, now)))
+    db.all(&CREATE, written(session, entries, now), name)
 }
 
 /// Creates or replaces; returns the names done. One is left out where the row's protection is not
@@ -176,29 +167,28 @@ pub fn set(
     let never: Vec<&str> =
         entries.iter().filter(|entry| entry.end == Some(Timestamp::NEVER)).map(|entry| entry.name).collect();
     let [id, names, values, sealed, ends, now] = written(session, entries, now);
-    names_of(&db.run(&SET, &[id, names, values, sealed, ends, now, texts(protected), texts(&never)]))
+    db.all(&SET, [id, names, values, sealed, ends, now, texts(protected), texts(&never)], name)
 }
 
 /// Moves the ends of attributes that [`lock`] found, each to the one at the same place, and counts them.
 pub fn set_expiry(db: &Db, session: &Live, locked: &[Locked], ends: &[Timestamp], now: Timestamp) -> u64 {
     let times = Param::array(ArrayOf::Time, ends.iter().map(|end| Param::Time(*end)));
-    db.run(&SET_EXPIRY, &[Param::Uuid(session.id), tids(locked), times, Param::Time(now)]).count()
+    db.run(&SET_EXPIRY, [Param::Uuid(&session.id), tids(locked), times, Param::Time(now)])
 }
 
 /// Deletes the live attributes among `names` and counts them.
 pub fn delete(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> u64 {
-    let locked = locked(&db.run(&LOCK_FOR_DELETE, &among(session, names, now)));
-    db.run(&DELETE, &[Param::Uuid(session.id), tids(&locked)]).count()
+    let locked = db.all(&LOCK_FOR_DELETE, among(session, names, now), locked);
+    db.run(&DELETE, [Param::Uuid(&session.id), tids(&locked)])
 }
 
 /// The values of the live attributes among `names`.
 pub fn get(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> Vec<(String, Stored)> {
-    let rows = db.run(&GET, &among(session, names, now));
-    rows.iter().filter_map(|row| Some((row.text(1)?.to_owned(), stored(&row, 2)?))).collect()
+    db.all(&GET, among(session, names, now), |row| Some((row.text(1)?.to_owned(), stored(row, 2)?)))
 }
 
-fn among(session: &Live, names: &[&str], now: Timestamp) -> [Param<'static>; 3] {
-    [Param::Uuid(session.id), texts(names), Param::Time(now)]
+fn among<'a>(session: &'a Live, names: &[&str], now: Timestamp) -> [Param<'a>; 3] {
+    [Param::Uuid(&session.id), texts(names), Param::Time(now)]
 }
 
 fn texts(names: &[&str]) -> Param<'static> {
@@ -209,10 +199,10 @@ fn tids(locked: &[Locked]) -> Param<'static> {
     Param::array(ArrayOf::Tid, locked.iter().map(|row| Param::Tid(&row.tid)))
 }
 
-fn written(session: &Live, entries: &[Entry<'_>], now: Timestamp) -> [Param<'static>; 6] {
+fn written<'a>(session: &'a Live, entries: &[Entry<'_>], now: Timestamp) -> [Param<'a>; 6] {
     let names = Param::array(ArrayOf::Text, entries.iter().map(|entry| Param::Text(entry.name)));
     let [values, sealed] = contents(entries);
-    [Param::Uuid(session.id), names, values, sealed, ends(entries), Param::Time(now)]
+    [Param::Uuid(&session.id), names, values, sealed, ends(entries), Param::Time(now)]
 }
 
 fn contents(entries: &[Entry<'_>]) -> [Param<'static>; 2] {

@@ -8,24 +8,24 @@ use crate::pg::spi::{ArrayOf, Db, Param, statement};
 
 statement! {
     CHECK_VALUES(INT8OID) =
-        c"SELECT check_value FROM sso_attr.key_check WHERE key_id OPERATOR(pg_catalog.=) $1"
+        "SELECT check_value FROM sso_attr.key_check WHERE key_id OPERATOR(pg_catalog.=) $1"
 }
 statement! {
-    ALL_CHECK_VALUES() = c"SELECT key_id, check_value FROM sso_attr.key_check ORDER BY key_id"
+    ALL_CHECK_VALUES() = "SELECT key_id, check_value FROM sso_attr.key_check ORDER BY key_id"
 }
 statement! {
     REGISTER(INT8OID, BYTEAOID, TIMESTAMPTZOID) =
-        c"INSERT INTO sso_attr.key_check (key_id, check_value, created_at) VALUES ($1, $2, $3)"
+        "INSERT INTO sso_attr.key_check (key_id, check_value, created_at) VALUES ($1, $2, $3)"
 }
 statement! {
     /// Bytes 3 to 6 of a sealed value are the key id, big-endian.
     USES() =
-        c"SELECT pg_catalog.substring(sealed, 3, 4), pg_catalog.count(*), pg_catalog.max(expires_at)
+        "SELECT pg_catalog.substring(sealed, 3, 4), pg_catalog.count(*), pg_catalog.max(expires_at)
           FROM sso_attr.attribute WHERE sealed IS NOT NULL GROUP BY 1 ORDER BY 1"
 }
 statement! {
     PICK(BYTEAOID, UUIDOID, TEXTOID, INT8OID) =
-        c"SELECT session_id, name, sealed FROM sso_attr.attribute
+        "SELECT session_id, name, sealed FROM sso_attr.attribute
           WHERE sealed IS NOT NULL
             AND pg_catalog.substring(sealed, 3, 4) OPERATOR(pg_catalog.<>) $1
             AND ROW(session_id, name) OPERATOR(pg_catalog.>) ROW($2, $3)
@@ -33,38 +33,36 @@ statement! {
 }
 statement! {
     RESEAL(UUIDARRAYOID, TEXTARRAYOID, BYTEAARRAYOID) =
-        c"UPDATE sso_attr.attribute AS a SET sealed = d.sealed
+        "UPDATE sso_attr.attribute AS a SET sealed = d.sealed
           FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))
               AS d(session_id, name, sealed)
           WHERE a.session_id OPERATOR(pg_catalog.=) d.session_id AND a.name OPERATOR(pg_catalog.=) d.name"
 }
 statement! {
     STALE(INT8OID, TIMESTAMPTZOID) =
-        c"SELECT FROM sso_attr.key_check
+        "SELECT FROM sso_attr.key_check
           WHERE key_id OPERATOR(pg_catalog.<>) $1
             AND (rekeyed_at IS NULL OR rekeyed_at OPERATOR(pg_catalog.<) $2) LIMIT 1"
 }
 statement! {
     MARK_REKEYED(INT8OID, TIMESTAMPTZOID) =
-        c"UPDATE sso_attr.key_check
+        "UPDATE sso_attr.key_check
           SET rekeyed_at = CASE WHEN key_id OPERATOR(pg_catalog.<>) $1 THEN $2 END"
 }
 
 /// The check values known for a key; none where it has written nothing, one where all is well.
 pub fn check_values(db: &Db, key_id: u32) -> Vec<Vec<u8>> {
-    let rows = db.run(&CHECK_VALUES, &[Param::Int(key_id.into())]);
-    rows.iter().filter_map(|row| row.bytes(1).map(<[u8]>::to_vec)).collect()
+    db.all(&CHECK_VALUES, [Param::Int(key_id.into())], |row| row.bytes(1).map(<[u8]>::to_vec))
 }
 
 /// All check values, by key id.
 pub fn all_check_values(db: &Db) -> Vec<(u32, Vec<u8>)> {
-    let rows = db.run(&ALL_CHECK_VALUES, &[]);
-    rows.iter().filter_map(|row| Some((row.int(1)?.try_into().ok()?, row.bytes(2)?.to_vec()))).collect()
+    db.all(&ALL_CHECK_VALUES, [], |row| Some((row.int(1)?.try_into().ok()?, row.bytes(2)?.to_vec())))
 }
 
 /// Remembers a key that is about to write data.
 pub fn register(db: &Db, key_id: u32, check_value: &[u8], now: Timestamp) {
-    db.run(&REGISTER, &[Param::Int(key_id.into()), Param::Bytes(check_value), Param::Time(now)]);
+    db.run(&REGISTER, [Param::Int(key_id.into()), Param::Bytes(check_value), Param::Time(now)]);
 }
 
 /// What a key has sealed.
@@ -76,13 +74,10 @@ pub struct Use {
 
 /// The keys that stored values name, by a scan of the whole table.
 pub fn uses(db: &Db) -> Vec<Use> {
-    let rows = db.run(&USES, &[]);
-    rows.iter()
-        .filter_map(|row| {
-            let key_id = u32::from_be_bytes(row.bytes(1)?.try_into().ok()?);
-            Some(Use { key_id, attributes: row.int(2)?, last_expires_at: row.time(3)? })
-        })
-        .collect()
+    db.all(&USES, [], |row| {
+        let key_id = u32::from_be_bytes(row.bytes(1)?.try_into().ok()?);
+        Some(Use { key_id, attributes: row.int(2)?, last_expires_at: row.time(3)? })
+    })
 }
 
 /// A sealed value and the row it is in.
@@ -96,33 +91,30 @@ pub struct SealedRow {
 /// the primary key; rows that others have locked are left out.
 pub fn pick(db: &Db, primary: u32, after: (Uuid, &str), limit: i64) -> Vec<SealedRow> {
     let id = primary.to_be_bytes();
-    let params = [Param::Bytes(&id), Param::Uuid(after.0), Param::Text(after.1), Param::Int(limit)];
-    let rows = db.run(&PICK, &params);
-    rows.iter()
-        .filter_map(|row| {
-            Some(SealedRow {
-                session_id: row.uuid(1)?,
-                name: row.text(2)?.to_owned(),
-                sealed: row.bytes(3)?.to_vec(),
-            })
+    let params = [Param::Bytes(&id), Param::Uuid(&after.0), Param::Text(after.1), Param::Int(limit)];
+    db.all(&PICK, params, |row| {
+        Some(SealedRow {
+            session_id: row.uuid(1)?,
+            name: row.text(2)?.to_owned(),
+            sealed: row.bytes(3)?.to_vec(),
         })
-        .collect()
+    })
 }
 
 /// Replaces the sealed values of rows that [`pick`] locked.
 pub fn reseal(db: &Db, rows: &[SealedRow]) {
-    let ids = Param::array(ArrayOf::Uuid, rows.iter().map(|row| Param::Uuid(row.session_id)));
+    let ids = Param::array(ArrayOf::Uuid, rows.iter().map(|row| Param::Uuid(&row.session_id)));
     let names = Param::array(ArrayOf::Text, rows.iter().map(|row| Param::Text(&row.name)));
     let sealed = Param::array(ArrayOf::Bytes, rows.iter().map(|row| Param::Bytes(&row.sealed)));
-    db.run(&RESEAL, &[ids, names, sealed]);
+    db.run(&RESEAL, [ids, names, sealed]);
 }
 
 /// Whether a key other than `primary` has written data and no rekey since `horizon` found none.
 pub fn is_rekey_due(db: &Db, primary: u32, horizon: Timestamp) -> bool {
-    db.run(&STALE, &[Param::Int(primary.into()), Param::Time(horizon)]).count() > 0
+    db.run(&STALE, [Param::Int(primary.into()), Param::Time(horizon)]) > 0
 }
 
 /// Remembers that a whole pass found no value of a key other than `primary`.
 pub fn mark_rekeyed(db: &Db, primary: u32, now: Timestamp) {
-    db.run(&MARK_REKEYED, &[Param::Int(primary.into()), Param::Time(now)]);
+    db.run(&MARK_REKEYED, [Param::Int(primary.into()), Param::Time(now)]);
 }

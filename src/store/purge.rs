@@ -33,6 +33,7 @@ pub struct Run<'a> {
 }
 
 /// The record of the last run and of what is left to do.
+#[derive(Default)]
 pub struct Status {
     pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
@@ -48,7 +49,7 @@ pub struct Status {
 statement! {
     /// A place can hold many attributes of one session, so the search goes on from it, not after it.
     DELETE_ATTRIBUTES(TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, INT8OID) =
-        c"WITH expired AS MATERIALIZED (
+        "WITH expired AS MATERIALIZED (
               SELECT ctid FROM sso_attr.attribute
               WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity' AND purge_bin OPERATOR(pg_catalog.<=) $1
                 AND ROW (purge_bin, session_id) OPERATOR(pg_catalog.>=) ROW ($2, $3)
@@ -60,7 +61,7 @@ statement! {
 }
 statement! {
     OVER_SESSIONS(TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, INT8OID) =
-        c"SELECT purge_bin, id FROM sso_attr.session
+        "SELECT purge_bin, id FROM sso_attr.session
           WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity' AND purge_bin OPERATOR(pg_catalog.<=) $1
             AND ROW (purge_bin, id) OPERATOR(pg_catalog.>) ROW ($2, $3)
             AND expires_at OPERATOR(pg_catalog.<=) $1
@@ -70,7 +71,7 @@ statement! {
     /// Asks the session again: one found earlier can have been opened afresh since. LATERAL, since
     /// no estimate of how many attributes a session has may lead to a scan of the table.
     DELETE_ATTRIBUTES_OF(UUIDARRAYOID, TIMESTAMPTZOID, INT8OID) =
-        c"WITH orphaned AS MATERIALIZED (
+        "WITH orphaned AS MATERIALIZED (
               SELECT a.ctid FROM pg_catalog.unnest($1) AS over (id)
               CROSS JOIN LATERAL (
                   SELECT ctid FROM sso_attr.attribute
@@ -85,7 +86,7 @@ statement! {
 statement! {
     /// OFFSET keeps the look-ups from becoming a join, for the same reason.
     LOCK_EMPTY(UUIDARRAYOID, TIMESTAMPTZOID, INT8OID) =
-        c"SELECT s.id FROM sso_attr.session AS s
+        "SELECT s.id FROM sso_attr.session AS s
           WHERE s.id OPERATOR(pg_catalog.=) ANY ($1) AND s.expires_at OPERATOR(pg_catalog.<=) $2
             AND NOT EXISTS (SELECT FROM sso_attr.attribute AS a
                             WHERE a.session_id OPERATOR(pg_catalog.=) s.id OFFSET 0)
@@ -95,14 +96,14 @@ statement! {
     /// Looks again at what the lock now keeps from changing: an attribute whose insertion was
     /// under way before would make the cascade wait for whoever holds it.
     DELETE_EMPTY(UUIDARRAYOID) =
-        c"DELETE FROM sso_attr.session AS s
+        "DELETE FROM sso_attr.session AS s
           WHERE s.id OPERATOR(pg_catalog.=) ANY ($1)
             AND NOT EXISTS (SELECT FROM sso_attr.attribute AS a
                             WHERE a.session_id OPERATOR(pg_catalog.=) s.id OFFSET 0)"
 }
 statement! {
     END_AGED(UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID) =
-        c"WITH aged AS MATERIALIZED (
+        "WITH aged AS MATERIALIZED (
               SELECT id FROM sso_attr.session
               WHERE id OPERATOR(pg_catalog.<) $1 AND created_at OPERATOR(pg_catalog.<=) $2
                 AND expires_at OPERATOR(pg_catalog.>) $3
@@ -112,20 +113,20 @@ statement! {
 }
 statement! {
     VERSION() =
-        c"SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'sso_attr'"
+        "SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'sso_attr'"
 }
 statement! {
     LAST_RUN() =
-        c"SELECT started_at, ended_at, removed, error FROM sso_attr.purge_run
+        "SELECT started_at, ended_at, removed, error FROM sso_attr.purge_run
           ORDER BY ended_at DESC, id DESC LIMIT 1"
 }
 statement! {
     TOTAL() =
-        c"SELECT pg_catalog.sum(removed_in_total)::pg_catalog.int8 FROM sso_attr.purge_run"
+        "SELECT pg_catalog.sum(removed_in_total)::pg_catalog.int8 FROM sso_attr.purge_run"
 }
 statement! {
     RECORD(TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID) =
-        c"WITH past AS MATERIALIZED (SELECT id FROM sso_attr.purge_run FOR UPDATE SKIP LOCKED),
+        "WITH past AS MATERIALIZED (SELECT id FROM sso_attr.purge_run FOR UPDATE SKIP LOCKED),
           replaced AS (
               DELETE FROM sso_attr.purge_run AS r USING past
               WHERE r.id OPERATOR(pg_catalog.=) past.id RETURNING r.removed_in_total)
@@ -137,7 +138,7 @@ statement! {
 statement! {
     /// Ends within one bin are in no order, so all of the oldest one are looked at.
     OLDEST(TIMESTAMPTZOID) =
-        c"SELECT LEAST(
+        "SELECT LEAST(
               (SELECT pg_catalog.min(expires_at) FROM sso_attr.attribute
                WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity' AND expires_at OPERATOR(pg_catalog.<=) $1
                  AND purge_bin OPERATOR(pg_catalog.=)
@@ -153,54 +154,51 @@ statement! {
 /// Deletes attributes that have expired by themselves, from a place on; returns how many, and the
 /// last place among them.
 pub fn delete_attributes(db: &Db, now: Timestamp, from: Place, limit: u64) -> (u64, Place) {
-    let rows = db.run(&DELETE_ATTRIBUTES, &walk(now, from, limit));
-    let last = rows.iter().filter_map(|row| place(&row)).max();
-    (rows.count(), last.unwrap_or(from))
+    let places = db.all(&DELETE_ATTRIBUTES, walk(now, &from, limit), place);
+    let last = places.iter().max();
+    (places.len() as u64, *last.unwrap_or(&from))
 }
 
 /// The sessions that are over, after a place.
 pub fn over_sessions(db: &Db, now: Timestamp, after: Place, limit: u64) -> Vec<Place> {
-    let rows = db.run(&OVER_SESSIONS, &walk(now, after, limit));
-    rows.iter().filter_map(|row| place(&row)).collect()
+    db.all(&OVER_SESSIONS, walk(now, &after, limit), place)
 }
 
 fn place(row: &Row<'_>) -> Option<Place> {
     Some(Place { bin: row.time(1)?, session: row.uuid(2)? })
 }
 
-fn walk(now: Timestamp, from: Place, limit: u64) -> [Param<'static>; 4] {
-    [Param::Time(now), Param::Time(from.bin), Param::Uuid(from.session), count(limit)]
+fn walk(now: Timestamp, from: &Place, limit: u64) -> [Param<'_>; 4] {
+    [Param::Time(now), Param::Time(from.bin), Param::Uuid(&from.session), count(limit)]
 }
 
 /// Deletes attributes of those sessions that are over, and counts them.
 pub fn delete_attributes_of(db: &Db, sessions: &[Uuid], now: Timestamp, limit: u64) -> u64 {
-    db.run(&DELETE_ATTRIBUTES_OF, &[ids(sessions), Param::Time(now), count(limit)]).count()
+    db.run(&DELETE_ATTRIBUTES_OF, [ids(sessions), Param::Time(now), count(limit)])
 }
 
 /// Deletes those sessions that are over and have no attributes, and counts them.
 pub fn delete_empty(db: &Db, sessions: &[Uuid], now: Timestamp, limit: u64) -> u64 {
-    let locked = db.run(&LOCK_EMPTY, &[ids(sessions), Param::Time(now), count(limit)]);
-    let locked: Vec<Uuid> = locked.iter().filter_map(|row| row.uuid(1)).collect();
-    db.run(&DELETE_EMPTY, &[ids(&locked)]).count()
+    let locked = db.all(&LOCK_EMPTY, [ids(sessions), Param::Time(now), count(limit)], |row| row.uuid(1));
+    db.run(&DELETE_EMPTY, [ids(&locked)])
 }
 
 /// Moves the end of sessions created by `youngest` to now, and counts them. They are found by the
 /// time in their id, of which `bound` is the first that is too young.
 pub fn end_aged(db: &Db, bound: Uuid, youngest: Timestamp, now: Timestamp, limit: u64) -> u64 {
-    let params = [Param::Uuid(bound), Param::Time(youngest), Param::Time(now), count(limit)];
-    db.run(&END_AGED, &params).count()
+    db.run(&END_AGED, [Param::Uuid(&bound), Param::Time(youngest), Param::Time(now), count(limit)])
 }
 
 /// The version of the extension that this database has, which can lag behind the library.
 pub fn installed_version(db: &Db) -> Option<String> {
-    db.run(&VERSION, &[]).first().and_then(|row| row.text(1).map(str::to_owned))
+    db.one(&VERSION, [], |row| row.text(1).map(str::to_owned))
 }
 
 /// Records a run, unless it has removed nothing and ended as the one before: idle sweeps write
 /// nothing.
 pub fn record(db: &Db, run: &Run<'_>) {
-    let last = db.run(&LAST_RUN, &[]).first();
-    if run.uncounted == 0 && last.as_ref().and_then(|row| row.text(4)) == run.error {
+    let last_error = db.one(&LAST_RUN, [], |row| row.text(4).map(str::to_owned));
+    if run.uncounted == 0 && last_error.as_deref() == run.error {
         return;
     }
     let params = [
@@ -210,25 +208,28 @@ pub fn record(db: &Db, run: &Run<'_>) {
         count(run.uncounted),
         run.error.map_or(Param::Null, Param::Text),
     ];
-    db.run(&RECORD, &params);
+    db.run(&RECORD, params);
 }
 
 /// The last run and what awaits the next one.
 pub fn status(db: &Db, now: Timestamp) -> Status {
-    let last = db.run(&LAST_RUN, &[]).first();
-    let last = last.as_ref();
-    Status {
-        started_at: last.and_then(|row| row.time(1)),
-        ended_at: last.and_then(|row| row.time(2)),
-        removed: last.and_then(|row| row.int(3)),
-        removed_in_total: db.run(&TOTAL, &[]).first().and_then(|row| row.int(1)).unwrap_or(0),
-        error: last.and_then(|row| row.text(4)).map(str::to_owned),
-        oldest: db.run(&OLDEST, &[Param::Time(now)]).first().and_then(|row| row.time(1)),
-    }
+    let mut status = Status {
+        removed_in_total: db.one(&TOTAL, [], |row| row.int(1)).unwrap_or(0),
+        oldest: db.one(&OLDEST, [Param::Time(now)], |row| row.time(1)),
+        ..Status::default()
+    };
+    db.one(&LAST_RUN, [], |row| {
+        status.started_at = row.time(1);
+        status.ended_at = row.time(2);
+        status.removed = row.int(3);
+        status.error = row.text(4).map(str::to_owned);
+        Some(())
+    });
+    status
 }
 
 fn ids(sessions: &[Uuid]) -> Param<'static> {
-    Param::array(ArrayOf::Uuid, sessions.iter().map(|id| Param::Uuid(*id)))
+    Param::array(ArrayOf::Uuid, sessions.iter().map(Param::Uuid))
 }
 
 fn count(rows: u64) -> Param<'static> {

@@ -1,12 +1,14 @@
 //! The table sso_attr.session.
 
+use std::thread::LocalKey;
+
 use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::token::Claim;
 use sso_attr_core::{Error, Result};
 use uuid::Uuid;
 
 use crate::pg::datum::Inet;
-use crate::pg::spi::{Db, Param, Row, statement};
+use crate::pg::spi::{Db, Param, Row, Statement, statement};
 use crate::settings;
 
 /// Proof that a token was presented whose session was live when the call looked.
@@ -42,57 +44,57 @@ pub struct Shown {
 
 statement! {
     PROBE(UUIDOID) =
-        c"SELECT secret_digest, expires_at, created_at
+        "SELECT secret_digest, expires_at, created_at
           FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1"
 }
 statement! {
     /// Keeps the session from being ended until the rows that refer to it are in.
     PROBE_KEY_SHARE(UUIDOID) =
-        c"SELECT secret_digest, expires_at, created_at
+        "SELECT secret_digest, expires_at, created_at
           FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1 FOR KEY SHARE"
 }
 statement! {
     PROBE_FOR_UPDATE(UUIDOID) =
-        c"SELECT secret_digest, expires_at, created_at
+        "SELECT secret_digest, expires_at, created_at
           FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1 FOR UPDATE"
 }
 statement! {
     INSERT(UUIDOID, BYTEAOID, TEXTOID, TEXTOID, INETOID, TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID) =
-        c"INSERT INTO sso_attr.session
+        "INSERT INTO sso_attr.session
               (id, secret_digest, user_id, current_app, remote_addr, user_agent, created_at, expires_at)
           VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
           ON CONFLICT (id) DO NOTHING"
 }
 statement! {
     SHOW(UUIDOID) =
-        c"SELECT id, user_id, current_app, remote_addr, user_agent, created_at, expires_at
+        "SELECT id, user_id, current_app, remote_addr, user_agent, created_at, expires_at
           FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1"
 }
 statement! {
     SET_END(UUIDOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID) =
-        c"UPDATE sso_attr.session SET expires_at = $4
+        "UPDATE sso_attr.session SET expires_at = $4
           WHERE id OPERATOR(pg_catalog.=) $1 AND secret_digest OPERATOR(pg_catalog.=) $2
             AND expires_at OPERATOR(pg_catalog.>) $3"
 }
 statement! {
     SET_DIGEST(UUIDOID, BYTEAOID, TIMESTAMPTZOID, BYTEAOID) =
-        c"UPDATE sso_attr.session SET secret_digest = $4
+        "UPDATE sso_attr.session SET secret_digest = $4
           WHERE id OPERATOR(pg_catalog.=) $1 AND secret_digest OPERATOR(pg_catalog.=) $2
             AND expires_at OPERATOR(pg_catalog.>) $3"
 }
 statement! {
     /// In name order, so that the cascade that follows never waits for a batch that waits for it.
     LOCK_ATTRIBUTES(UUIDOID) =
-        c"SELECT pg_catalog.count(*) FROM
+        "SELECT pg_catalog.count(*) FROM
               (SELECT FROM sso_attr.attribute WHERE session_id OPERATOR(pg_catalog.=) $1
                ORDER BY name FOR UPDATE) AS locked"
 }
 statement! {
-    DELETE(UUIDOID) = c"DELETE FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1"
+    DELETE(UUIDOID) = "DELETE FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1"
 }
 statement! {
     LIST_BY_USER(TEXTOID, TIMESTAMPTZOID, TIMESTAMPTZOID) =
-        c"SELECT id, user_id, current_app, remote_addr, user_agent, created_at, expires_at
+        "SELECT id, user_id, current_app, remote_addr, user_agent, created_at, expires_at
           FROM sso_attr.session
           WHERE user_id OPERATOR(pg_catalog.=) $1
             AND expires_at OPERATOR(pg_catalog.>) $2 AND created_at OPERATOR(pg_catalog.>) $3
@@ -100,26 +102,26 @@ statement! {
 }
 statement! {
     IDS_BY_USER(TEXTOID) =
-        c"SELECT id FROM sso_attr.session WHERE user_id OPERATOR(pg_catalog.=) $1 ORDER BY id"
+        "SELECT id FROM sso_attr.session WHERE user_id OPERATOR(pg_catalog.=) $1 ORDER BY id"
 }
 
 /// The session that a claim proves, or the one error for everything else.
 pub fn live(db: &Db, claim: &Claim, now: Timestamp) -> Result<Live> {
-    judge(db.run(&PROBE, &[Param::Uuid(claim.id)]).first(), claim, now)
+    judge(db, &PROBE, claim, now)
 }
 
 /// As [`live`], held against being ended until the transaction is over.
 pub fn live_for_insert(db: &Db, claim: &Claim, now: Timestamp) -> Result<Live> {
-    judge(db.run(&PROBE_KEY_SHARE, &[Param::Uuid(claim.id)]).first(), claim, now)
+    judge(db, &PROBE_KEY_SHARE, claim, now)
 }
 
 /// As [`live`], locked against every other use.
 fn live_for_end(db: &Db, claim: &Claim, now: Timestamp) -> Result<Live> {
-    judge(db.run(&PROBE_FOR_UPDATE, &[Param::Uuid(claim.id)]).first(), claim, now)
+    judge(db, &PROBE_FOR_UPDATE, claim, now)
 }
 
-fn judge(row: Option<Row<'_>>, claim: &Claim, now: Timestamp) -> Result<Live> {
-    row.and_then(|row| {
+fn judge(db: &Db, probe: &'static LocalKey<Statement<1>>, claim: &Claim, now: Timestamp) -> Result<Live> {
+    db.one(probe, [Param::Uuid(&claim.id)], |row| {
         let found = Live { id: claim.id, expires_at: row.time(2)?, created_at: row.time(3)? };
         (claim.digest.matches(row.bytes(1)?) && !is_over(&found, now)).then_some(found)
     })
@@ -146,18 +148,16 @@ pub fn youngest_aged(now: Timestamp) -> Option<Timestamp> {
 /// Stores a new session. An id that is there is in use, unless its session is over: then the
 /// token is adopted afresh and nothing of the old session is left.
 pub fn open(db: &Db, opening: &Opening<'_>) -> Result<()> {
-    let id = Param::Uuid(opening.claim.id);
-    if let Some(row) = db.run(&PROBE_FOR_UPDATE, &[id]).first() {
-        let (expires_at, created_at) = row.time(2).zip(row.time(3)).ok_or(Error::TokenInUse)?;
-        if !capped_end(created_at, expires_at).is_over(opening.created_at) {
+    if let Some(end) = lock(db, opening.claim.id) {
+        if !end.is_over(opening.created_at) {
             return Err(Error::TokenInUse);
         }
         remove(db, opening.claim.id);
     }
     let inserted = db.run(
         &INSERT,
-        &[
-            id,
+        [
+            Param::Uuid(&opening.claim.id),
             Param::Bytes(opening.claim.digest.as_bytes()),
             Param::Text(opening.user_id),
             opening.current_app.map_or(Param::Null, Param::Text),
@@ -167,19 +167,23 @@ pub fn open(db: &Db, opening: &Opening<'_>) -> Result<()> {
             Param::Time(opening.expires_at),
         ],
     );
-    if inserted.count() == 1 { Ok(()) } else { Err(Error::TokenInUse) }
+    if inserted == 1 { Ok(()) } else { Err(Error::TokenInUse) }
+}
+
+/// The end in force of a session, live or not, that is locked against every other use.
+fn lock(db: &Db, id: Uuid) -> Option<Timestamp> {
+    db.one(&PROBE_FOR_UPDATE, [Param::Uuid(&id)], |row| Some(capped_end(row.time(3)?, row.time(2)?)))
 }
 
 /// All about a live session.
 pub fn show(db: &Db, session: &Live) -> Result<Shown> {
-    db.run(&SHOW, &[Param::Uuid(session.id)]).first().and_then(|row| shown(&row)).ok_or(Error::SessionNotLive)
+    db.one(&SHOW, [Param::Uuid(&session.id)], shown).ok_or(Error::SessionNotLive)
 }
 
 /// The live sessions of a user, newest first.
 pub fn list(db: &Db, user_id: &str, now: Timestamp) -> Vec<Shown> {
     let youngest_aged = youngest_aged(now).unwrap_or(Timestamp::BEFORE_ALL);
-    let params = [Param::Text(user_id), Param::Time(now), Param::Time(youngest_aged)];
-    db.run(&LIST_BY_USER, &params).iter().filter_map(|row| shown(&row)).collect()
+    db.all(&LIST_BY_USER, [Param::Text(user_id), Param::Time(now), Param::Time(youngest_aged)], shown)
 }
 
 fn shown(row: &Row<'_>) -> Option<Shown> {
@@ -198,19 +202,19 @@ fn shown(row: &Row<'_>) -> Option<Shown> {
 /// Moves the end of a session whose claim still holds.
 pub fn set_end(db: &Db, claim: &Claim, now: Timestamp, end: Timestamp) -> Result<()> {
     let params =
-        [Param::Uuid(claim.id), Param::Bytes(claim.digest.as_bytes()), Param::Time(now), Param::Time(end)];
-    one(db.run(&SET_END, &params).count())
+        [Param::Uuid(&claim.id), Param::Bytes(claim.digest.as_bytes()), Param::Time(now), Param::Time(end)];
+    one(db.run(&SET_END, params))
 }
 
 /// Replaces the secret of a session whose claim still holds; of two concurrent rotations one wins.
 pub fn set_digest(db: &Db, claim: &Claim, now: Timestamp, new: &Claim) -> Result<()> {
     let params = [
-        Param::Uuid(claim.id),
+        Param::Uuid(&claim.id),
         Param::Bytes(claim.digest.as_bytes()),
         Param::Time(now),
         Param::Bytes(new.digest.as_bytes()),
     ];
-    one(db.run(&SET_DIGEST, &params).count())
+    one(db.run(&SET_DIGEST, params))
 }
 
 fn one(changed: u64) -> Result<()> {
@@ -228,13 +232,11 @@ pub fn end(db: &Db, claim: &Claim, now: Timestamp) -> bool {
 
 /// Ends every session of a user but the kept one and counts those that were live.
 pub fn end_all(db: &Db, user_id: &str, keep: Option<Uuid>, now: Timestamp) -> u64 {
-    let ids: Vec<Uuid> =
-        db.run(&IDS_BY_USER, &[Param::Text(user_id)]).iter().filter_map(|row| row.uuid(1)).collect();
+    let ids = db.all(&IDS_BY_USER, [Param::Text(user_id)], |row| row.uuid(1));
     let mut live = 0;
     for id in ids.into_iter().filter(|id| Some(*id) != keep) {
-        let locked = db.run(&PROBE_FOR_UPDATE, &[Param::Uuid(id)]).first();
-        if let Some((expires_at, created_at)) = locked.and_then(|row| row.time(2).zip(row.time(3))) {
-            live += u64::from(!capped_end(created_at, expires_at).is_over(now));
+        if let Some(end) = lock(db, id) {
+            live += u64::from(!end.is_over(now));
             remove(db, id);
         }
     }
@@ -243,6 +245,6 @@ pub fn end_all(db: &Db, user_id: &str, keep: Option<Uuid>, now: Timestamp) -> u6
 
 /// Deletes a locked session with its attributes.
 fn remove(db: &Db, id: Uuid) {
-    db.run(&LOCK_ATTRIBUTES, &[Param::Uuid(id)]);
-    db.run(&DELETE, &[Param::Uuid(id)]);
+    db.run(&LOCK_ATTRIBUTES, [Param::Uuid(&id)]);
+    db.run(&DELETE, [Param::Uuid(&id)]);
 }

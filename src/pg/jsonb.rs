@@ -1,0 +1,183 @@
+//! `jsonb`: built from values, taken apart without copies, rendered as text.
+
+use std::borrow::Cow;
+use std::ffi::CStr;
+use std::marker::PhantomData;
+
+use pgrx::pg_sys::{self, JsonbIteratorToken as Token, jbvType as Kind};
+use sso_attr_core::item::{Json, Scalar};
+use zeroize::Zeroize;
+
+use super::datum::Jsonb;
+
+impl Jsonb {
+    /// Parses JSON text that PostgreSQL itself wrote.
+    pub fn from_text(text: &[u8]) -> Jsonb {
+        let mut terminated = Vec::with_capacity(text.len() + 1);
+        terminated.extend_from_slice(text);
+        terminated.push(0);
+        // SAFETY: jsonb_in takes a NUL-terminated string, which it does not keep.
+        let datum = unsafe {
+            pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(terminated.as_ptr().into())])
+        };
+        terminated.zeroize();
+        Jsonb(datum.unwrap_or_else(|| unreachable!("jsonb_in gives no null")))
+    }
+
+    /// JSON `null`.
+    pub fn null() -> Jsonb {
+        Jsonb::from_text(b"null")
+    }
+
+    /// A JSON string; `None` where it is longer than jsonb can hold.
+    pub(super) fn string(text: &[u8]) -> Option<Jsonb> {
+        if text.len() > pg_sys::JENTRY_OFFLENMASK as usize {
+            return None;
+        }
+        let mut value = pg_sys::JsonbValue { type_: Kind::jbvString, ..Default::default() };
+        value.val.string.len = text.len() as i32;
+        value.val.string.val = text.as_ptr().cast_mut().cast();
+        Some(Part { value, lifetime: PhantomData }.to_jsonb())
+    }
+
+    /// The value as `->>` shows an element: a string without its quotes, JSON null as NULL.
+    pub fn to_unquoted(self) -> Option<String> {
+        self.with_text(|text| match text.as_bytes() {
+            b"null" => None,
+            [b'"', ..] => serde_json::from_str(text).ok(),
+            _ => Some(text.to_owned()),
+        })
+    }
+
+    /// Hands the value's JSON text, as `value::text`, to `read` and wipes it afterwards.
+    pub fn with_text<R>(self, read: impl FnOnce(&str) -> R) -> R {
+        // SAFETY: self is a detoasted jsonb, so `root` follows its length word; JsonbToCString
+        // returns a palloc'd NUL-terminated string in the database encoding, which is UTF8.
+        unsafe {
+            let length = pgrx::varsize_any(self.0.cast_mut_ptr());
+            let text = pg_sys::JsonbToCString(std::ptr::null_mut(), self.root(), length as i32);
+            let bytes = CStr::from_ptr(text).count_bytes();
+            let result = read(std::str::from_utf8_unchecked(std::slice::from_raw_parts(text.cast(), bytes)));
+            std::slice::from_raw_parts_mut(text.cast::<u8>(), bytes).zeroize();
+            pg_sys::pfree(text.cast());
+            result
+        }
+    }
+
+    /// The elements of an array; `None` for any other value.
+    pub fn elements(&self) -> Option<impl Iterator<Item = Part<'_>>> {
+        let mut walk = Walk::over(self.root(), |header| {
+            header & pg_sys::JB_FARRAY != 0 && header & pg_sys::JB_FSCALAR == 0
+        })?;
+        Some(std::iter::from_fn(move || walk.next(Token::WJB_ELEM)))
+    }
+
+    /// Whether the value is an object.
+    pub fn is_object(&self) -> bool {
+        // SAFETY: a detoasted jsonb begins with its root.
+        unsafe { (*self.root()).header & pg_sys::JB_FOBJECT != 0 }
+    }
+
+    fn root(&self) -> *mut pg_sys::JsonbContainer {
+        // SAFETY: self is a detoasted jsonb; no reference is made.
+        unsafe { &raw mut (*self.0.cast_mut_ptr::<pg_sys::Jsonb>()).root }
+    }
+}
+
+/// A value inside a jsonb, which it borrows from.
+#[derive(Clone, Copy)]
+pub struct Part<'a> {
+    value: pg_sys::JsonbValue,
+    lifetime: PhantomData<&'a Jsonb>,
+}
+
+impl<'a> Part<'a> {
+    /// The keys and values of an object; `None` for any other value.
+    pub fn entries(self) -> Option<impl Iterator<Item = (&'a str, Part<'a>)>> {
+        if self.value.type_ != Kind::jbvBinary {
+            return None;
+        }
+        // SAFETY: the type says which member of the union is set.
+        let container = unsafe { self.value.val.binary.data };
+        let mut walk = Walk::over(container, |header| header & pg_sys::JB_FOBJECT != 0)?;
+        Some(std::iter::from_fn(move || {
+            let key: Part<'a> = walk.next(Token::WJB_KEY)?;
+            Some((key.text()?, walk.next(Token::WJB_VALUE)?))
+        }))
+    }
+
+    fn text(self) -> Option<&'a str> {
+        // SAFETY: the type says which member of the union is set; a jsonb's strings are in the
+        // database encoding, which is UTF8.
+        (self.value.type_ == Kind::jbvString).then(|| unsafe {
+            let string = self.value.val.string;
+            let bytes = std::slice::from_raw_parts(string.val.cast::<u8>(), string.len as usize);
+            std::str::from_utf8_unchecked(bytes)
+        })
+    }
+
+    /// A jsonb of its own.
+    pub fn to_jsonb(mut self) -> Jsonb {
+        // SAFETY: the value is whole; what is made is a copy.
+        Jsonb(unsafe { pg_sys::JsonbValueToJsonb(&mut self.value) }.into())
+    }
+
+    /// An upper bound of the JSON text's bytes that needs no rendering: a string grows at most
+    /// sixfold (`\u0001`) and by its quotes. Numbers can grow without bound (`1e100000`).
+    pub fn text_bound(self) -> Option<usize> {
+        match self.value.type_ {
+            Kind::jbvNull | Kind::jbvBool => Some("false".len()),
+            _ => self.text().map(|text| text.len() * 6 + 2),
+        }
+    }
+}
+
+impl<'a> Json<'a> for Part<'a> {
+    fn scalar(self) -> Scalar<'a> {
+        match self.value.type_ {
+            Kind::jbvNull => Scalar::Null,
+            // SAFETY: the type says which member of the union is set.
+            Kind::jbvBool => Scalar::Bool(unsafe { self.value.val.boolean }),
+            Kind::jbvString => self.text().map_or(Scalar::Null, |text| Scalar::String(Cow::Borrowed(text))),
+            Kind::jbvNumeric => Scalar::Number(self.to_jsonb().with_text(str::to_owned)),
+            _ => Scalar::Other,
+        }
+    }
+}
+
+/// A walk through one level of a container.
+struct Walk {
+    iterator: *mut pg_sys::JsonbIterator,
+}
+
+impl Walk {
+    fn over(container: *mut pg_sys::JsonbContainer, is_wanted: impl FnOnce(u32) -> bool) -> Option<Walk> {
+        // SAFETY: called on containers of a detoasted jsonb only; the iterator starts with a token
+        // for the container itself, which is stepped over.
+        unsafe {
+            if !is_wanted((*container).header) {
+                return None;
+            }
+            let mut walk = Walk { iterator: pg_sys::JsonbIteratorInit(container) };
+            walk.step();
+            Some(walk)
+        }
+    }
+
+    /// The next value if it comes as `token`.
+    fn next<'a>(&mut self, token: Token::Type) -> Option<Part<'a>> {
+        if self.iterator.is_null() {
+            return None;
+        }
+        let (found, value) = self.step();
+        (found == token).then_some(Part { value, lifetime: PhantomData })
+    }
+
+    fn step(&mut self) -> (Token::Type, pg_sys::JsonbValue) {
+        let mut value = pg_sys::JsonbValue::default();
+        // SAFETY: the iterator is not at its end, where PostgreSQL frees it and sets it to null.
+        // Nested containers come as one value, which points into the walked one.
+        let token = unsafe { pg_sys::JsonbIteratorNext(&mut self.iterator, &mut value, true) };
+        (token, value)
+    }
+}
