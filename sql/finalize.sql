@@ -52,6 +52,7 @@ COMMENT ON COLUMN sso_attr.key_check.rekeyed_at IS 'When the background rekey la
 COMMENT ON COLUMN sso_attr.purge_run.id IS 'Order of the records.';
 COMMENT ON SEQUENCE sso_attr.purge_run_id_seq IS 'For sso_attr.purge_run.id.';
 
+COMMENT ON FUNCTION sso_attr.purge_bin(timestamptz) IS 'expires_at rounded down to ten minutes: date_bin(''10 minutes'', expires_at, ''2000-01-01 00:00 UTC''), infinity staying infinity.';
 COMMENT ON FUNCTION sso_attr.api(text) IS 'The functions that sso_attr_grant opens for a kind of role.';
 COMMENT ON FUNCTION sso_attr.change_grant(text, regrole, text) IS 'What sso_attr_grant and sso_attr_revoke do.';
 COMMENT ON FUNCTION sso_attr.extend_grants() IS 'Gives functions that an update added to the roles granted before; update scripts call it.';

@@ -12,14 +12,17 @@ $$;
 
 CREATE SCHEMA sso_attr;
 
+-- Before the tables, whose generated columns call it.
+CREATE FUNCTION sso_attr.purge_bin(expires_at timestamptz) RETURNS timestamptz
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'purge_bin_wrapper';
+
 CREATE TABLE sso_attr.session (
     id uuid PRIMARY KEY,
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
     -- The purge looks for what ended by this, rounded down to ten minutes: an index on the exact
     -- end would make every renewal write all indexes; this way only one in many does.
-    purge_bin timestamptz GENERATED ALWAYS AS
-        (pg_catalog.date_bin('10 minutes', expires_at, '2000-01-01 00:00:00+00')) STORED,
+    purge_bin timestamptz GENERATED ALWAYS AS (sso_attr.purge_bin(expires_at)) STORED,
     secret_digest bytea NOT NULL CHECK (pg_catalog.octet_length(secret_digest) OPERATOR(pg_catalog.=) 32),
     user_id text COLLATE pg_catalog."C" NOT NULL,
     current_app text,
@@ -38,8 +41,7 @@ CREATE TABLE sso_attr.attribute (
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL DEFAULT 'infinity',
-    purge_bin timestamptz GENERATED ALWAYS AS
-        (pg_catalog.date_bin('10 minutes', expires_at, '2000-01-01 00:00:00+00')) STORED,
+    purge_bin timestamptz GENERATED ALWAYS AS (sso_attr.purge_bin(expires_at)) STORED,
     name text COLLATE pg_catalog."C" NOT NULL,
     value jsonb,
     sealed bytea,

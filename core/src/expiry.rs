@@ -39,6 +39,16 @@ impl Timestamp {
         u64::try_from((self.0 / 1000).saturating_add(MILLIS_1970_TO_2000)).unwrap_or(0)
     }
 
+    /// This instant rounded down to ten minutes, by which the purge looks for what has ended: what
+    /// is renewed often moves to another bin now and then only.
+    pub fn purge_bin(self) -> Timestamp {
+        const BIN: i64 = 600_000_000;
+        match self {
+            Timestamp::NEVER | Timestamp::BEFORE_ALL => self,
+            Timestamp(at) => Timestamp(at.saturating_sub(at.rem_euclid(BIN))),
+        }
+    }
+
     /// `None` for never, as the functions return it.
     pub fn finite(self) -> Option<Timestamp> {
         (self != Timestamp::NEVER).then_some(self)
@@ -150,6 +160,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_bin_holds_its_ten_minutes(at in i64::MIN / 2..i64::MAX / 2) {
+            let Timestamp(bin) = Timestamp(at).purge_bin();
+            prop_assert!((0..600_000_000).contains(&(at - bin)) && bin % 600_000_000 == 0);
+        }
+
         #[test]
         fn an_end_is_always_later_than_now(seconds in 1e-9f64..1e15) {
             if let Ok(ttl) = Ttl::from_seconds(seconds)

@@ -11,6 +11,7 @@ use pgrx::prelude::*;
 
 use crate::pg::worker;
 
+mod bin;
 mod launcher;
 pub mod sweep;
 mod visitor;

@@ -26,6 +26,11 @@ SELECT updated - :before, hot - :hot_before FROM test.hot WHERE what = 'sso_attr
 SELECT sso_attr_set_expiry(:'ust', 'b', NULL);
 SELECT updated - :before, hot - :hot_before FROM test.hot WHERE what = 'sso_attr.attribute';
 COMMIT;
+-- The bin is what date_bin says, before and after its origin, and endless ends stay what they are.
+SELECT count(*) AS tried, count(*) FILTER (WHERE sso_attr.purge_bin(t) IS DISTINCT FROM date_bin('10 minutes', t, '2000-01-01 00:00:00+00')) AS wrong
+FROM (SELECT timestamptz '2000-01-01 00:00:00+00' + n * interval '7 hours 3.000001 seconds' FROM generate_series(-5000, 200000) AS n
+      UNION ALL VALUES ('infinity'::timestamptz), ('-infinity'), ('2026-05-01 12:10:00+00'), ('2026-05-01 12:09:59.999999+00'), ('290000-01-01 00:00:01+00'), (NULL)) AS end_of (t);
+
 -- A session that is renewed nine times within ten minutes crosses one border of the index at most.
 BEGIN;
 SET LOCAL client_min_messages = warning;
