@@ -53,13 +53,14 @@ fn sso_attr_update_many(
         let data = given(data)?;
         let items = items(&data, Defaults { ttl: ttl(expiration)?, encrypt }, Repeats::LastWins)?;
         on_session(Access::Write, ust, |call| {
-            let locked = lock_all(call, &names(&items))?;
+            let names = names(&items);
+            let locked = lock_all(call, &names)?;
             let entries = items
                 .iter()
                 .zip(&locked)
                 .map(|(item, row)| entry(call, item, item.encrypt.unwrap_or(row.sealed)))
                 .collect::<Result<Vec<_>>>()?;
-            all_of(&locked, batch::update(call.db, &call.session, &locked, &entries, call.now))
+            all_of(&names, batch::update(call.db, &call.session, &locked, &entries, call.now))
         })
     })
 }
@@ -113,12 +114,13 @@ fn sso_attr_set_expiry_many(
         let elements = elements(&data)?;
         let items = item::expiries(elements, Defaults { ttl: ttl(expiration)?, encrypt: None })?;
         on_session(Access::Write, ust, |call| {
-            let locked = lock_all(call, &names(&items))?;
+            let names = names(&items);
+            let locked = lock_all(call, &names)?;
             let ends = items
                 .iter()
                 .map(|item| Ok(item_end(item, call.now)?.unwrap_or(Timestamp::NEVER)))
                 .collect::<Result<Vec<_>>>()?;
-            all_of(&locked, batch::set_expiry(call.db, &call.session, &locked, &ends, call.now))
+            all_of(&names, batch::set_expiry(call.db, &call.session, &locked, &ends, call.now))
         })
     })
 }
@@ -215,20 +217,16 @@ fn entry<'a>(call: &Call<'_>, item: &'a Item<'_, Jsonb>, sealed: bool) -> Result
 
 /// Locks attributes that must all be there, in the order of `names`, which is that of their bytes.
 fn lock_all(call: &Call<'_>, names: &[&str]) -> Result<Vec<Locked>> {
-    let locked = batch::lock(call.db, &call.session, names, call.now);
-    if locked.len() == names.len() {
-        return Ok(locked);
-    }
-    let missing = left_out(names.to_vec(), locked.into_iter().map(|row| row.name).collect());
-    Err(call.unless_ended(Error::AttributeMissing(missing)))
+    batch::lock(call.db, &call.session, names, call.now)
+        .map_err(|missing| call.unless_ended(Error::AttributeMissing(missing)))
 }
 
 /// All or nothing: what is locked cannot go away, but that it did not is worth a comparison.
-fn all_of(locked: &[Locked], changed: u64) -> Result<()> {
-    if changed == locked.len() as u64 {
+fn all_of(names: &[&str], changed: u64) -> Result<()> {
+    if changed == names.len() as u64 {
         return Ok(());
     }
-    Err(Error::AttributeMissing(locked.iter().map(|row| row.name.clone()).collect()))
+    Err(Error::AttributeMissing(names.iter().map(|name| (*name).to_owned()).collect()))
 }
 
 /// The wanted names that are not among those done.

@@ -20,6 +20,8 @@ use super::datum::{Inet, Jsonb, bytes, copied_to};
 ///
 /// A kept plan survives DDL, DROP and CREATE EXTENSION (PostgreSQL revalidates it from its text)
 /// and is never freed: it belongs to the backend, and there is one thread.
+/// It is planned once, for any values: every statement goes by an index whatever they are, and to
+/// plan each of the first five executions anew, as is usual, costs more than those executions.
 pub struct Statement<const N: usize> {
     sql: &'static str,
     parameters: [pg_sys::Oid; N],
@@ -134,6 +136,9 @@ pub enum Access {
     Write,
 }
 
+/// No limit to the rows of a statement, as SPI counts.
+const ALL: u64 = 0;
+
 /// An open SPI connection that acts as the tables' owner until it is dropped.
 pub struct Db {
     access: Access,
@@ -190,10 +195,10 @@ impl Db {
         statement: &'static LocalKey<Statement<N>>,
         params: [Param<'_>; N],
     ) -> u64 {
-        self.each(statement, params, |_| ())
+        self.each(statement, params, ALL, |_| ())
     }
 
-    /// What `read` makes of the one row that a statement returns.
+    /// What `read` makes of the first row that a statement returns; none is looked for behind it.
     pub fn one<T, const N: usize>(
         &self,
         statement: &'static LocalKey<Statement<N>>,
@@ -201,7 +206,7 @@ impl Db {
         mut read: impl FnMut(&Row<'_>) -> Option<T>,
     ) -> Option<T> {
         let mut found = None;
-        self.each(statement, params, |row| found = read(row));
+        self.each(statement, params, 1, |row| found = read(row));
         found
     }
 
@@ -213,7 +218,7 @@ impl Db {
         mut read: impl FnMut(&Row<'_>) -> Option<T>,
     ) -> Vec<T> {
         let mut found = Vec::new();
-        self.each(statement, params, |row| found.extend(read(row)));
+        self.each(statement, params, ALL, |row| found.extend(read(row)));
         found
     }
 
@@ -221,6 +226,7 @@ impl Db {
         &self,
         statement: &'static LocalKey<Statement<N>>,
         params: [Param<'_>; N],
+        limit: u64,
         mut read: impl FnMut(&Row<'_>),
     ) -> u64 {
         let mut read = |slot| read(&Row { slot, memory: self.memory, lifetime: PhantomData });
@@ -243,6 +249,7 @@ impl Db {
                 let options = pg_sys::SPIExecuteOptions {
                     params: list,
                     read_only: self.access == Access::Read,
+                    tcount: limit,
                     dest: (&raw mut receiver).cast(),
                     ..Default::default()
                 };
@@ -262,10 +269,15 @@ impl Db {
             return kept;
         }
         let sql = CString::new(statement.sql).unwrap_or_default();
-        // SAFETY: the types are as many as their count; SPI_prepare reads them and the text only.
+        // SAFETY: the types are as many as their count; SPI reads them and the text only.
         // Keeping moves the plan out of this connection's memory.
         unsafe {
-            let plan = pg_sys::SPI_prepare(sql.as_ptr(), N as i32, statement.parameters.as_ptr().cast_mut());
+            let plan = pg_sys::SPI_prepare_cursor(
+                sql.as_ptr(),
+                N as i32,
+                statement.parameters.as_ptr().cast_mut(),
+                pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
+            );
             if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
                 pgrx::error!("SPI cannot prepare: {}", statement.sql);
             }

@@ -4,7 +4,7 @@ use sso_attr_core::expiry::Timestamp;
 
 use super::attribute::{Stored, name, stored};
 use super::session::Live;
-use crate::pg::spi::{ArrayOf, Db, Param, Row, Tid, statement};
+use crate::pg::spi::{ArrayOf, Db, Param, Tid, statement};
 
 /// One row to write, its protection decided.
 pub struct Entry<'a> {
@@ -24,7 +24,6 @@ pub struct Found {
 /// the statement that follows goes there without a second look into the index, which saves 11,000
 /// instructions of 70,000 for each.
 pub struct Locked {
-    pub name: String,
     pub sealed: bool,
     tid: Tid,
 }
@@ -32,14 +31,14 @@ pub struct Locked {
 statement! {
     /// Locks in name order; what concurrent calls deleted meanwhile does not come back.
     LOCK(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
-        "SELECT a.name, a.sealed IS NOT NULL, a.ctid FROM sso_attr.attribute AS a
+        "SELECT a.ctid, a.sealed IS NOT NULL, a.name FROM sso_attr.attribute AS a
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
             AND a.expires_at OPERATOR(pg_catalog.>) $3
           ORDER BY a.name FOR NO KEY UPDATE"
 }
 statement! {
     LOCK_FOR_DELETE(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
-        "SELECT a.name, a.sealed IS NOT NULL, a.ctid FROM sso_attr.attribute AS a
+        "SELECT a.ctid FROM sso_attr.attribute AS a
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
             AND a.expires_at OPERATOR(pg_catalog.>) $3
           ORDER BY a.name FOR UPDATE"
@@ -123,13 +122,18 @@ statement! {
             AND a.expires_at OPERATOR(pg_catalog.>) $3"
 }
 
-/// Locks the live attributes among `names` and returns them in byte order.
-pub fn lock(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> Vec<Locked> {
-    db.all(&LOCK, among(session, names, now), locked)
-}
-
-fn locked(row: &Row<'_>) -> Option<Locked> {
-    Some(Locked { name: row.text(1)?.to_owned(), sealed: row.is_true(2), tid: row.tid(3)? })
+/// Locks the live attributes of these names, which are in byte order, and returns them in the same;
+/// or, where any is not there, the names of those that are not.
+pub fn lock(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> Result<Vec<Locked>, Vec<String>> {
+    let mut sought = names.iter();
+    let mut missing = Vec::new();
+    let locked = db.all(&LOCK, among(session, names, now), |row| {
+        let found = row.text(3)?;
+        missing.extend(sought.by_ref().take_while(|name| **name != found));
+        Some(Locked { sealed: row.is_true(2), tid: row.tid(1)? })
+    });
+    missing.extend(sought);
+    if missing.is_empty() { Ok(locked) } else { Err(missing.into_iter().map(str::to_owned).collect()) }
 }
 
 /// The live attributes among `names`, without a lock.
@@ -178,8 +182,9 @@ pub fn set_expiry(db: &Db, session: &Live, locked: &[Locked], ends: &[Timestamp]
 
 /// Deletes the live attributes among `names` and counts them.
 pub fn delete(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> u64 {
-    let locked = db.all(&LOCK_FOR_DELETE, among(session, names, now), locked);
-    db.run(&DELETE, [Param::Uuid(&session.id), tids(&locked)])
+    let tids = db.all(&LOCK_FOR_DELETE, among(session, names, now), |row| row.tid(1));
+    let tids = Param::array(ArrayOf::Tid, tids.iter().map(Param::Tid));
+    db.run(&DELETE, [Param::Uuid(&session.id), tids])
 }
 
 /// The values of the live attributes among `names`.
