@@ -39,7 +39,9 @@ struct Scale {
     count_share: u32,
     rounds: u32,
     client_rounds: u32,
+    /// How long each way has its turn in a round.
     seconds: u32,
+    growth_rounds: u32,
     calls_in_transaction: u32,
     sessions: u32,
 }
@@ -47,8 +49,9 @@ struct Scale {
 const FULL: Scale = Scale {
     count_share: 1,
     rounds: 11,
-    client_rounds: 3,
-    seconds: 3,
+    client_rounds: 8,
+    seconds: 2,
+    growth_rounds: 3,
     calls_in_transaction: 1_000_000,
     sessions: 1_000_000,
 };
@@ -57,6 +60,7 @@ const SHORT: Scale = Scale {
     rounds: 5,
     client_rounds: 1,
     seconds: 1,
+    growth_rounds: 1,
     calls_in_transaction: 50_000,
     sessions: 50_000,
 };
@@ -131,7 +135,7 @@ fn main() -> Result<()> {
         findings.merge(memory::measure(&mut db, scale.calls_in_transaction)?);
     }
     if part("growth") {
-        findings.merge(growth::measure(&mut db, scale.sessions, scale.client_rounds)?);
+        findings.merge(growth::measure(&mut db, scale.sessions, scale.growth_rounds)?);
     }
 
     let version: String = db.query_one("SELECT version()", &[])?.get(0);
