@@ -12,6 +12,8 @@ use crate::server::Server;
 const TARGETS: &[(&str, &str, f64)] = &[
     ("update", "SQL statement", 1.0),
     ("update", "PL/pgSQL function", 0.95),
+    ("update, encrypted", "sso_attr_update, in clear", 1.25),
+    ("update, encrypted", "SQL with pgp_sym_encrypt", 0.2),
     ("get", "SQL statement", 1.1),
     ("get, encrypted", "SQL statement, in clear", 1.35),
     ("update_many of 10", "UPDATE ... FROM jsonb_to_recordset", 1.0),

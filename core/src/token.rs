@@ -29,7 +29,12 @@ impl Digest {
 
     /// Whether `stored` is this digest.
     pub fn matches(&self, stored: &[u8]) -> bool {
-        self.0.ct_eq(stored).into()
+        // Eight bytes a step: subtle keeps the optimiser out of every step, which shows for 32.
+        let words = |bytes: &[u8; 32]| -> [u64; 4] {
+            let (words, _) = bytes.as_chunks();
+            std::array::from_fn(|n| u64::from_ne_bytes(words[n]))
+        };
+        stored.try_into().is_ok_and(|stored| words(&self.0).ct_eq(&words(stored)).into())
     }
 }
 

@@ -19,10 +19,13 @@ pub fn decode(value: Option<AnyValue>) -> Result<Jsonb> {
     let Some(value) = value else {
         return Ok(Jsonb::null());
     };
-    bounded(value.to_jsonb(), value.text_bound())
+    match value.as_string() {
+        Some(string) => copy(string),
+        None => bounded(value.to_jsonb(), None),
+    }
 }
 
-/// Copies a value out of data and checks its size.
+/// Copies a value out of what holds it and checks its size.
 pub fn copy(value: Part<'_>) -> Result<Jsonb> {
     bounded(value.to_jsonb(), value.text_bound())
 }

@@ -5,6 +5,7 @@ use pgrx::datum::FromDatum;
 use pgrx::pg_sys;
 
 use super::datum::{Jsonb, bytes, detoast};
+use super::jsonb::Part;
 
 /// An `anycompatible` argument: an untyped literal or parameter arrives as text.
 #[derive(Clone, Copy)]
@@ -37,14 +38,10 @@ unsafe impl<'fcx> ArgAbi<'fcx> for AnyValue {
 }
 
 impl AnyValue {
-    /// An upper bound of the JSON text's bytes that needs no rendering: a text grows at most
-    /// sixfold (`\u0001`) and by its quotes. Other types can grow without bound (`1e100000`).
-    pub fn text_bound(self) -> Option<usize> {
-        if self.type_oid != pg_sys::TEXTOID {
-            return None;
-        }
-        // SAFETY: a non-null text datum points to a varlena; toast_raw_datum_size reads its size.
-        Some(unsafe { pg_sys::toast_raw_datum_size(self.datum) } * 6 + 2)
+    /// A text, as the JSON string that `to_jsonb` makes of it; `None` where it is too long for one,
+    /// and for every other type.
+    pub fn as_string(&self) -> Option<Part<'_>> {
+        if self.type_oid == pg_sys::TEXTOID { Part::string(bytes(self.datum)) } else { None }
     }
 
     /// What `to_jsonb` makes of the value, with the rights of the current user: a cast to json
@@ -52,11 +49,6 @@ impl AnyValue {
     pub fn to_jsonb(self) -> Jsonb {
         if self.type_oid == pg_sys::JSONBOID {
             return Jsonb(detoast(self.datum));
-        }
-        if self.type_oid == pg_sys::TEXTOID
-            && let Some(string) = Jsonb::string(bytes(self.datum))
-        {
-            return string;
         }
         // SAFETY: to_jsonb asks its call expression for the argument's type; the expression built
         // here names type_oid, which is the type of the datum. Everything lives in the current

@@ -76,7 +76,13 @@ pub(super) fn detoast(datum: pg_sys::Datum) -> pg_sys::Datum {
 /// The bytes of a varlena, a toasted one's in the current memory.
 pub(super) fn bytes<'a>(datum: pg_sys::Datum) -> &'a [u8] {
     // SAFETY: called only on non-null datums of varlena types, whose callers say how long they live.
-    unsafe { pgrx::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr())) }
+    unsafe {
+        let mut varlena = datum.cast_mut_ptr();
+        if pgrx::varatt_is_1b_e(varlena) || pgrx::varatt_is_4b_c(varlena) {
+            varlena = pg_sys::pg_detoast_datum_packed(varlena);
+        }
+        pgrx::varlena_to_byte_slice(varlena)
+    }
 }
 
 /// A copy of a varlena in that memory, with its full header and in one piece.

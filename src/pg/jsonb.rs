@@ -29,17 +29,6 @@ impl Jsonb {
         Jsonb::from_text(b"null")
     }
 
-    /// A JSON string; `None` where it is longer than jsonb can hold.
-    pub(super) fn string(text: &[u8]) -> Option<Jsonb> {
-        if text.len() > pg_sys::JENTRY_OFFLENMASK as usize {
-            return None;
-        }
-        let mut value = pg_sys::JsonbValue { type_: Kind::jbvString, ..Default::default() };
-        value.val.string.len = text.len() as i32;
-        value.val.string.val = text.as_ptr().cast_mut().cast();
-        Some(Part { value, lifetime: PhantomData }.to_jsonb())
-    }
-
     /// The value as `->>` shows an element: a string without its quotes, JSON null as NULL.
     pub fn to_unquoted(self) -> Option<String> {
         self.with_text(|text| match text.as_bytes() {
@@ -84,14 +73,25 @@ impl Jsonb {
     }
 }
 
-/// A value inside a jsonb, which it borrows from.
+/// A value inside a jsonb, or to become one, which borrows what it is made of.
 #[derive(Clone, Copy)]
 pub struct Part<'a> {
     value: pg_sys::JsonbValue,
-    lifetime: PhantomData<&'a Jsonb>,
+    lifetime: PhantomData<&'a [u8]>,
 }
 
 impl<'a> Part<'a> {
+    /// A JSON string; `None` where the text, in UTF8, is longer than jsonb can hold.
+    pub(super) fn string(text: &'a [u8]) -> Option<Part<'a>> {
+        if text.len() > pg_sys::JENTRY_OFFLENMASK as usize {
+            return None;
+        }
+        let mut value = pg_sys::JsonbValue { type_: Kind::jbvString, ..Default::default() };
+        value.val.string.len = text.len() as i32;
+        value.val.string.val = text.as_ptr().cast_mut().cast();
+        Some(Part { value, lifetime: PhantomData })
+    }
+
     /// The keys and values of an object; `None` for any other value.
     pub fn entries(self) -> Option<impl Iterator<Item = (&'a str, Part<'a>)>> {
         if self.value.type_ != Kind::jbvBinary {

@@ -159,6 +159,13 @@ pub fn as_owner<T>(access: Access, work: impl FnOnce(&Db) -> T) -> T {
     work(&Db::open(access))
 }
 
+// Declared here since neither raises an ERROR: they need no guard, which pgrx puts around every
+// call and which costs more than they do.
+unsafe extern "C-unwind" {
+    fn GetUserIdAndSecContext(user: *mut pg_sys::Oid, security_context: *mut i32);
+    fn SetUserIdAndSecContext(user: pg_sys::Oid, security_context: i32);
+}
+
 impl Db {
     fn open(access: Access) -> Db {
         let mut caller = pg_sys::InvalidOid;
@@ -169,11 +176,8 @@ impl Db {
             let (schema, owner) = schema_and_owner();
             let memory = pg_sys::CurrentMemoryContext;
             pg_sys::SPI_connect();
-            pg_sys::GetUserIdAndSecContext(&mut caller, &mut security_context);
-            pg_sys::SetUserIdAndSecContext(
-                owner,
-                security_context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32,
-            );
+            GetUserIdAndSecContext(&mut caller, &mut security_context);
+            SetUserIdAndSecContext(owner, security_context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32);
             Db { access, schema, caller, security_context, memory, thread: PhantomData }
         }
     }
@@ -232,22 +236,13 @@ impl Db {
         let mut read = |slot| read(&Row { slot, memory: self.memory, lifetime: PhantomData });
         let mut receiver = Receiver::new(&mut read);
         statement.with(|statement| {
+            let mut bound = Bound::new(params, &statement.parameters);
             // SAFETY: SPI is connected; the plan takes N parameters of these types, which
-            // `statement!` declares and every use is tested for. The receiver outlives the call.
+            // `statement!` declares and every use is tested for. Receiver and parameters outlive
+            // the call.
             unsafe {
-                let list = pg_sys::makeParamList(N as i32);
-                let bound = (*list).params.as_mut_slice(N);
-                for ((bound, param), ptype) in bound.iter_mut().zip(params).zip(statement.parameters) {
-                    let datum = param.datum();
-                    *bound = pg_sys::ParamExternData {
-                        value: datum.unwrap_or(pg_sys::Datum::null()),
-                        isnull: datum.is_none(),
-                        pflags: pg_sys::PARAM_FLAG_CONST as u16,
-                        ptype,
-                    };
-                }
                 let options = pg_sys::SPIExecuteOptions {
-                    params: list,
+                    params: (&raw mut bound).cast(),
                     read_only: self.access == Access::Read,
                     tcount: limit,
                     dest: (&raw mut receiver).cast(),
@@ -292,7 +287,7 @@ impl Drop for Db {
         // SAFETY: restores what `open` found. While an ERROR unwinds, PostgreSQL's own clean-up
         // ends the SPI connection.
         unsafe {
-            pg_sys::SetUserIdAndSecContext(self.caller, self.security_context);
+            SetUserIdAndSecContext(self.caller, self.security_context);
             if !std::thread::panicking() {
                 pg_sys::SPI_finish();
             }
@@ -353,6 +348,30 @@ unsafe fn look_up_schema_and_owner() -> (pg_sys::Oid, pg_sys::Oid) {
         let found = ((*row).oid, (*row).nspowner);
         pg_sys::ReleaseSysCache(entry);
         found
+    }
+}
+
+/// Parameters as `makeParamList` lays them out: the head, and behind it as many as it says.
+#[repr(C)]
+struct Bound<const N: usize> {
+    head: pg_sys::ParamListInfoData,
+    params: [pg_sys::ParamExternData; N],
+}
+
+impl<const N: usize> Bound<N> {
+    fn new(params: [Param<'_>; N], types: &[pg_sys::Oid; N]) -> Self {
+        let mut bound = Bound { head: Default::default(), params: [Default::default(); N] };
+        bound.head.numParams = N as i32;
+        for ((bound, param), ptype) in bound.params.iter_mut().zip(params).zip(types) {
+            let datum = param.datum();
+            *bound = pg_sys::ParamExternData {
+                value: datum.unwrap_or(pg_sys::Datum::null()),
+                isnull: datum.is_none(),
+                pflags: pg_sys::PARAM_FLAG_CONST as u16,
+                ptype: *ptype,
+            };
+        }
+        bound
     }
 }
 
