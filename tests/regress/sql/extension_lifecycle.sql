@@ -40,6 +40,21 @@ SELECT sso_attr_get(:'ust', 'a');
 SELECT sso_session_create('lifecycle-bob') AS ust \gset
 SELECT sso_attr_create(:'ust', 'a', 2), sso_attr_set(:'ust', 'b', 2), sso_attr_update(:'ust', 'a', 3, encrypt => true), sso_attr_set_many(:'ust', '[{"name":"c","value":3}]');
 SELECT sso_attr_get_all(:'ust');
+-- The new installation keeps its own account of keys.
+SELECT count(*) FROM sso_attr.key_check;
+-- Whoever owns the schema at the moment of the call is acted for: here someone who may not read the tables.
+CREATE ROLE lifecycle_owner;
+BEGIN;
+ALTER SCHEMA sso_attr OWNER TO lifecycle_owner;
+SAVEPOINT before;
+SELECT sso_attr_get(:'ust', 'a');
+ROLLBACK TO before;
+ALTER SCHEMA sso_attr OWNER TO CURRENT_USER;
+SELECT sso_attr_get(:'ust', 'a');
+ALTER SCHEMA sso_attr OWNER TO lifecycle_owner;
+ROLLBACK;
+SELECT sso_attr_get(:'ust', 'a');
+DROP ROLE lifecycle_owner;
 BEGIN;
 DROP EXTENSION sso_attr;
 CREATE EXTENSION sso_attr;
