@@ -10,6 +10,7 @@ use super::{Call, answer, end, inserting, on_session, ttl, value};
 use crate::error::Answer;
 use crate::pg::any::AnyValue;
 use crate::pg::datum::{Jsonb, TimestampTz};
+use crate::pg::jsonb::Object;
 use crate::pg::spi::Access;
 use crate::store::attribute::{self, Stored};
 
@@ -117,7 +118,7 @@ fn get(ust: Option<&str>, name: Option<&str>) -> Result<Option<Jsonb>> {
     let (session, stored) = on_session(Access::Read, ust, |call| {
         Ok((call.session, attribute::get(call.db, &call.session, name, call.now)))
     })?;
-    stored.map(|stored| value::reveal(Place { session: session.id, name }, stored)).transpose()
+    stored.map(|stored| value::reveal(Place { session: session.id, name }, &stored)).transpose()
 }
 
 /// Gives the value and deletes the attribute in the same step; NULL where it is not there.
@@ -130,7 +131,7 @@ fn sso_attr_take(ust: Option<&str>, name: Option<&str>) -> Answer<Option<Jsonb>>
             call.still_live(stored.is_some())?;
             Ok((call.session, stored))
         })?;
-        stored.map(|stored| value::reveal(Place { session: session.id, name }, stored)).transpose()
+        stored.map(|stored| value::reveal(Place { session: session.id, name }, &stored)).transpose()
     })
 }
 
@@ -207,7 +208,7 @@ fn sso_attr_list(
         })?;
         let rows = listed.into_iter().map(|row| {
             let encrypted = matches!(row.stored, Stored::Sealed(_));
-            let value = value::reveal(Place { session: session.id, name: &row.name }, row.stored)?;
+            let value = value::reveal(Place { session: session.id, name: &row.name }, &row.stored)?;
             let expires_at = row.expires_at.finite().map(TimestampTz::from);
             Ok((row.name, value, encrypted, row.created_at.into(), row.updated_at.into(), expires_at))
         });
@@ -222,10 +223,10 @@ fn sso_attr_get_all(ust: Option<&str>) -> Answer<Jsonb> {
         let (session, listed) = on_session(Access::Read, ust, |call| {
             Ok((call.session, attribute::list(call.db, &call.session, call.now)))
         })?;
-        let mut object = value::ObjectText::default();
+        let mut object = Object::new();
         for row in &listed {
             let place = Place { session: session.id, name: &row.name };
-            object.entry(&row.name, |text| value::append(text, place, &row.stored))?;
+            object.entry(&row.name, value::reveal(place, &row.stored)?.into())?;
         }
         Ok(object.finish())
     })

@@ -11,7 +11,7 @@ use sso_attr_core::{Error, Result};
 use super::{Call, answer, end, inserting, on_session, ttl, value};
 use crate::error::Answer;
 use crate::pg::datum::Jsonb;
-use crate::pg::jsonb::Part;
+use crate::pg::jsonb::{Object, Part};
 use crate::pg::spi::Access;
 use crate::store::attribute::Stored;
 use crate::store::batch::{self, Entry, Locked};
@@ -135,15 +135,13 @@ fn sso_attr_get_many(ust: Option<&str>, names: Option<Vec<Option<String>>>) -> A
             Ok((call.session, batch::get(call.db, &call.session, &names, call.now)))
         })?;
         let found: HashMap<String, Stored> = found.into_iter().collect();
-        let mut object = value::ObjectText::default();
+        let mut object = Object::new();
         for name in names {
-            object.entry(name, |text| match found.get(name) {
-                Some(stored) => value::append(text, Place { session: session.id, name }, stored),
-                None => {
-                    text.push_str("null");
-                    Ok(())
-                }
-            })?;
+            let value = match found.get(name) {
+                Some(stored) => value::reveal(Place { session: session.id, name }, stored)?.into(),
+                None => Part::null(),
+            };
+            object.entry(name, value)?;
         }
         Ok(object.finish())
     })
@@ -158,12 +156,9 @@ fn sso_attr_exists_many(ust: Option<&str>, names: Option<Vec<Option<String>>>) -
         let found =
             on_session(Access::Read, ust, |call| Ok(batch::find(call.db, &call.session, &names, call.now)))?;
         let found: HashSet<&str> = found.iter().map(|row| row.name.as_str()).collect();
-        let mut object = value::ObjectText::default();
+        let mut object = Object::new();
         for name in names {
-            object.entry(name, |text| {
-                text.push_str(if found.contains(name) { "true" } else { "false" });
-                Ok(())
-            })?;
+            object.entry(name, Part::bool(found.contains(name)))?;
         }
         Ok(object.finish())
     })

@@ -1,9 +1,7 @@
 //! Values on their way in and out: conversion, size, protection.
 
 use sso_attr_core::envelope::Place;
-use sso_attr_core::error::quoted;
 use sso_attr_core::{Error, Result};
-use zeroize::Zeroizing;
 
 use crate::pg::any::AnyValue;
 use crate::pg::datum::Jsonb;
@@ -86,43 +84,9 @@ pub fn write(
 }
 
 /// The value as jsonb, in the caller's memory.
-pub fn reveal(place: Place<'_>, stored: Stored) -> Result<Jsonb> {
+pub fn reveal(place: Place<'_>, stored: &Stored) -> Result<Jsonb> {
     match stored {
-        Stored::Clear(json) => Ok(json),
-        Stored::Sealed(bytes) => Ok(Jsonb::from_text(&vault::open(place, &bytes)?)),
-    }
-}
-
-/// Appends the value's JSON text to `text`.
-pub fn append(text: &mut String, place: Place<'_>, stored: &Stored) -> Result<()> {
-    match stored {
-        Stored::Clear(json) => json.with_text(|json| text.push_str(json)),
-        Stored::Sealed(bytes) => {
-            let opened = vault::open(place, bytes)?;
-            text.push_str(std::str::from_utf8(&opened).map_err(|_| Error::SealBroken)?);
-        }
-    }
-    Ok(())
-}
-
-/// A JSON object under construction; wiped when it is finished, since it may hold secrets.
-#[derive(Default)]
-pub struct ObjectText(Zeroizing<String>);
-
-impl ObjectText {
-    /// Adds a name and the value that `write` appends.
-    pub fn entry(&mut self, name: &str, write: impl FnOnce(&mut String) -> Result<()>) -> Result<()> {
-        let opening = if self.0.is_empty() { '{' } else { ',' };
-        self.0.push(opening);
-        self.0.push_str(&quoted(name));
-        self.0.push(':');
-        write(&mut self.0)
-    }
-
-    /// The object as jsonb.
-    pub fn finish(mut self) -> Jsonb {
-        let closing = if self.0.is_empty() { "{}" } else { "}" };
-        self.0.push_str(closing);
-        Jsonb::from_text(self.0.as_bytes())
+        Stored::Clear(json) => Ok(*json),
+        Stored::Sealed(bytes) => Ok(Jsonb::from_text(&vault::open(place, bytes)?)),
     }
 }

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use pgrx::pg_sys::{self, JsonbIteratorToken as Token, jbvType as Kind};
 use sso_attr_core::item::{Json, Scalar};
+use sso_attr_core::{Error, Result};
 use zeroize::Zeroize;
 
 use super::datum::Jsonb;
@@ -26,7 +27,7 @@ impl Jsonb {
 
     /// JSON `null`.
     pub fn null() -> Jsonb {
-        Jsonb::from_text(b"null")
+        Part::null().to_jsonb()
     }
 
     /// The value as `->>` shows an element: a string without its quotes, JSON null as NULL.
@@ -81,15 +82,32 @@ pub struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
+    /// JSON `null`.
+    pub fn null() -> Part<'a> {
+        Part::of_kind(Kind::jbvNull)
+    }
+
+    /// `true` or `false`.
+    pub fn bool(bool: bool) -> Part<'a> {
+        let mut part = Part::of_kind(Kind::jbvBool);
+        part.value.val.boolean = bool;
+        part
+    }
+
     /// A JSON string; `None` where the text, in UTF8, is longer than jsonb can hold.
     pub(super) fn string(text: &'a [u8]) -> Option<Part<'a>> {
         if text.len() > pg_sys::JENTRY_OFFLENMASK as usize {
             return None;
         }
-        let mut value = pg_sys::JsonbValue { type_: Kind::jbvString, ..Default::default() };
-        value.val.string.len = text.len() as i32;
-        value.val.string.val = text.as_ptr().cast_mut().cast();
-        Some(Part { value, lifetime: PhantomData })
+        let mut part = Part::of_kind(Kind::jbvString);
+        part.value.val.string.len = text.len() as i32;
+        part.value.val.string.val = text.as_ptr().cast_mut().cast();
+        Some(part)
+    }
+
+    fn of_kind(kind: Kind::Type) -> Part<'a> {
+        let value = pg_sys::JsonbValue { type_: kind, ..Default::default() };
+        Part { value, lifetime: PhantomData }
     }
 
     /// The keys and values of an object; `None` for any other value.
@@ -142,6 +160,56 @@ impl<'a> Json<'a> for Part<'a> {
             Kind::jbvNumeric => Scalar::Number(self.to_jsonb().with_text(str::to_owned)),
             _ => Scalar::Other,
         }
+    }
+}
+
+impl From<Jsonb> for Part<'_> {
+    fn from(json: Jsonb) -> Self {
+        let mut part = Part::null();
+        // SAFETY: a detoasted jsonb, which lives until the call is over.
+        unsafe { pg_sys::JsonbToJsonbValue(json.0.cast_mut_ptr(), &mut part.value) };
+        part
+    }
+}
+
+/// A JSON object under construction from what outlives it. Of a name given twice the last wins.
+pub struct Object<'a> {
+    state: *mut pg_sys::JsonbParseState,
+    lifetime: PhantomData<&'a str>,
+}
+
+impl<'a> Object<'a> {
+    pub fn new() -> Object<'a> {
+        let mut object = Object { state: std::ptr::null_mut(), lifetime: PhantomData };
+        object.push(Token::WJB_BEGIN_OBJECT, None);
+        object
+    }
+
+    /// Adds a value under a name.
+    pub fn entry(&mut self, name: &'a str, value: Part<'a>) -> Result<()> {
+        let name = Part::string(name.as_bytes()).ok_or_else(|| Error::TooLong {
+            what: "name".into(),
+            limit: pg_sys::JENTRY_OFFLENMASK.into(),
+            unit: "bytes",
+            hint: None,
+        })?;
+        self.push(Token::WJB_KEY, Some(name));
+        self.push(Token::WJB_VALUE, Some(value));
+        Ok(())
+    }
+
+    /// The object as jsonb.
+    pub fn finish(mut self) -> Jsonb {
+        let whole = self.push(Token::WJB_END_OBJECT, None);
+        // SAFETY: the end of an object gives the whole of it.
+        Jsonb(unsafe { pg_sys::JsonbValueToJsonb(whole) }.into())
+    }
+
+    fn push(&mut self, token: Token::Type, mut part: Option<Part<'a>>) -> *mut pg_sys::JsonbValue {
+        let value = part.as_mut().map_or(std::ptr::null_mut(), |part| &raw mut part.value);
+        // SAFETY: tokens come in the order of a JSON object; the value is copied, what it points to
+        // outlives the object.
+        unsafe { pg_sys::pushJsonbValue(&mut self.state, token, value) }
     }
 }
 

@@ -52,16 +52,14 @@ pub struct Listed {
 /// to itself: the generated column is then not computed. Each names only what it has to, since
 /// every term of a statement is set up anew for every call.
 macro_rules! updates {
-    ($(#[$doc:meta])* $keeping:ident, $moving:ident, $content:ident: $set:literal $(, $where:literal)?) => {
+    ($keeping:ident, $moving:ident, $content:ident: $set:literal $(, $where:literal)?) => {
         statement! {
-            $(#[$doc])*
             $keeping(UUIDOID, TEXTOID, TIMESTAMPTZOID, $content) = concat!(
                 "UPDATE sso_attr.attribute AS a SET ", $set, ", updated_at = $3
                  WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
                    AND a.expires_at OPERATOR(pg_catalog.>) $3" $(, " AND ", $where)?)
         }
         statement! {
-            $(#[$doc])*
             $moving(UUIDOID, TEXTOID, TIMESTAMPTZOID, $content, TIMESTAMPTZOID) = concat!(
                 "UPDATE sso_attr.attribute AS a SET ", $set, ", updated_at = $3, expires_at = $5
                  WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
