@@ -93,6 +93,7 @@ pub const CASES: &[Case] = &[
     one("update, encrypted", UPDATE_ENCRYPTED, true),
     one("get", GET, false),
     one("get, encrypted", GET_ENCRYPTED, false),
+    one("get_all of 21, one encrypted", GET_ALL, false),
     many("update_many of 10", UPDATE_MANY, 10, 30),
     many("update_many of 100", UPDATE_MANY, 100, 20),
     many("update_many of 1000", UPDATE_MANY, 1000, 8),
@@ -188,6 +189,17 @@ const GET_ENCRYPTED: &[Variant] = &[
          FROM bench.session AS s JOIN bench.attribute AS a ON a.session_id = s.id
          WHERE s.id = session AND s.secret_digest = secret AND s.expires_at > now()
            AND a.session_id = session AND a.name = 'aes' AND a.expires_at > now();",
+    ),
+];
+
+const GET_ALL: &[Variant] = &[
+    variant("sso_attr_get_all", "answer := sso_attr_get_all(token);"),
+    variant(
+        "SELECT jsonb_object_agg, of 20 in clear",
+        "SELECT jsonb_object_agg(a.name, a.value) INTO answer
+         FROM bench.session AS s JOIN bench.attribute AS a ON a.session_id = s.id
+         WHERE s.id = session AND s.secret_digest = secret AND s.expires_at > now()
+           AND a.session_id = session AND a.value IS NOT NULL AND a.expires_at > now();",
     ),
 ];
 

@@ -48,7 +48,7 @@ struct Scale {
 
 const FULL: Scale = Scale {
     count_share: 1,
-    rounds: 11,
+    rounds: 31,
     client_rounds: 8,
     seconds: 2,
     growth_rounds: 3,
