@@ -50,19 +50,18 @@ statement! {
             AND a.expires_at OPERATOR(pg_catalog.>) $3"
 }
 statement! {
-    UPDATE(UUIDOID, TIDARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZOID) =
-        "UPDATE sso_attr.attribute AS a
-          SET value = d.value, sealed = d.sealed, updated_at = $5
-          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))
-              AS d(tid, value, sealed)
+    /// For what a batch mostly is: nothing sealed, no end moved.
+    UPDATE_CLEAR(UUIDOID, TIDARRAYOID, TIMESTAMPTZOID, JSONBARRAYOID) =
+        "UPDATE sso_attr.attribute AS a SET value = d.value, sealed = NULL, updated_at = $3
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($4)) AS d(tid, value)
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.ctid OPERATOR(pg_catalog.=) d.tid"
 }
 statement! {
-    UPDATE_WITH_ENDS(UUIDOID, TIDARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZOID, TIMESTAMPTZARRAYOID) =
+    UPDATE(UUIDOID, TIDARRAYOID, TIMESTAMPTZOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZARRAYOID) =
         "UPDATE sso_attr.attribute AS a
-          SET value = d.value, sealed = d.sealed, updated_at = $5,
+          SET value = d.value, sealed = d.sealed, updated_at = $3,
               expires_at = COALESCE(d.expires_at, a.expires_at)
-          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($4), pg_catalog.unnest($5),
                           pg_catalog.unnest($6)) AS d(tid, value, sealed, expires_at)
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.ctid OPERATOR(pg_catalog.=) d.tid"
 }
@@ -147,10 +146,10 @@ pub fn find(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> Vec<Foun
 pub fn update(db: &Db, session: &Live, locked: &[Locked], entries: &[Entry<'_>], now: Timestamp) -> u64 {
     let (id, tids, now) = (Param::Uuid(&session.id), tids(locked), Param::Time(now));
     let [values, sealed] = contents(entries);
-    if entries.iter().any(|entry| entry.end.is_some()) {
-        db.run(&UPDATE_WITH_ENDS, [id, tids, values, sealed, now, ends(entries)])
+    if entries.iter().all(|entry| entry.end.is_none() && matches!(entry.content, Stored::Clear(_))) {
+        db.run(&UPDATE_CLEAR, [id, tids, now, values])
     } else {
-        db.run(&UPDATE, [id, tids, values, sealed, now])
+        db.run(&UPDATE, [id, tids, now, values, sealed, ends(entries)])
     }
 }
 
