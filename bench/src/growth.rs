@@ -50,7 +50,8 @@ pub fn measure(db: &mut Client, many: u32, rounds: u32) -> Result<Findings> {
         title: "Growth",
         about: format!(
             "Calls in sessions spread over stores of {FEW} and of {many}, each with five attributes; medians in \
-             microseconds. All is in shared memory; what is called again and again is in the processor's caches too."
+             microseconds. All is in shared memory; what is called again and again is in the processor's caches as \
+             far as it fits."
         ),
         header: vec!["sessions that call", "way", "few", "many", "ratio"],
         rows: Vec::new(),
