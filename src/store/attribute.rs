@@ -4,7 +4,9 @@ use sso_attr_core::expiry::Timestamp;
 
 use super::session::Live;
 use crate::pg::datum::Jsonb;
-use crate::pg::spi::{Db, Param, Row, statement};
+use crate::pg::param::Param;
+use crate::pg::row::Row;
+use crate::pg::spi::{Db, statement};
 
 /// A value in the form in which a row holds it.
 pub enum Stored {

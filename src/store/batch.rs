@@ -4,7 +4,8 @@ use sso_attr_core::expiry::Timestamp;
 
 use super::attribute::{Stored, name, stored};
 use super::session::Live;
-use crate::pg::spi::{ArrayOf, Db, Param, Tid, statement};
+use crate::pg::param::{ArrayOf, Param, Tid};
+use crate::pg::spi::{Db, statement};
 
 /// One row to write, its protection decided.
 pub struct Entry<'a> {

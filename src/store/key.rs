@@ -4,7 +4,8 @@
 use sso_attr_core::expiry::Timestamp;
 use uuid::Uuid;
 
-use crate::pg::spi::{ArrayOf, Db, Param, statement};
+use crate::pg::param::{ArrayOf, Param};
+use crate::pg::spi::{Db, statement};
 
 statement! {
     CHECK_VALUES(INT8OID) =

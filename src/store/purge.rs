@@ -7,7 +7,9 @@
 use sso_attr_core::expiry::Timestamp;
 use uuid::Uuid;
 
-use crate::pg::spi::{ArrayOf, Db, Param, Row, statement};
+use crate::pg::param::{ArrayOf, Param};
+use crate::pg::row::Row;
+use crate::pg::spi::{Db, statement};
 
 /// A place in the indexes that the purge walks along, oldest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,7 +8,9 @@ use sso_attr_core::{Error, Result};
 use uuid::Uuid;
 
 use crate::pg::datum::Inet;
-use crate::pg::spi::{Db, Param, Row, Statement, statement};
+use crate::pg::param::Param;
+use crate::pg::row::Row;
+use crate::pg::spi::{Db, Statement, statement};
 use crate::settings;
 
 /// Proof that a token was presented whose session was live when the call looked.
