@@ -32,11 +32,16 @@ impl Jsonb {
 
     /// The value as `->>` shows an element: a string without its quotes, JSON null as NULL.
     pub fn to_unquoted(self) -> Option<String> {
-        self.with_text(|text| match text.as_bytes() {
-            b"null" => None,
-            [b'"', ..] => serde_json::from_str(text).ok(),
-            _ => Some(text.to_owned()),
-        })
+        match self.as_scalar().map(Part::scalar) {
+            Some(Scalar::Null) => None,
+            Some(Scalar::String(text)) => Some(text.into_owned()),
+            Some(Scalar::Number(digits)) => Some(digits),
+            _ => Some(self.with_text(str::to_owned)),
+        }
+    }
+
+    fn as_scalar(&self) -> Option<Part<'_>> {
+        Walk::over(self.root(), |header| header & pg_sys::JB_FSCALAR != 0)?.next(Token::WJB_ELEM)
     }
 
     /// Hands the value's JSON text, as `value::text`, to `read` and wipes it afterwards.
