@@ -100,6 +100,28 @@ pub const CASES: &[Case] = &[
     one("one of 20 attributes", ONE_OF_TWENTY, true),
 ];
 
+/// The most that the extension may take of what another way takes.
+pub struct Wanted {
+    pub instructions: Option<f64>,
+    pub time: Option<f64>,
+}
+
+/// What was wanted of a case against one of its ways.
+pub fn wanted(case: &str, way: &str) -> Option<Wanted> {
+    let (instructions, time) = match (case, way) {
+        ("update", "SQL statement") => (Some(1.0), Some(1.1)),
+        ("update", "PL/pgSQL function") => (Some(0.95), Some(0.95)),
+        ("update, encrypted", "sso_attr_update, in clear") => (Some(1.25), Some(1.25)),
+        ("update, encrypted", "SQL with pgp_sym_encrypt") => (Some(0.2), Some(0.2)),
+        ("get", "SQL statement") => (Some(1.1), Some(1.1)),
+        ("get, encrypted", "SQL statement, in clear") => (Some(1.35), Some(1.35)),
+        (_, "UPDATE ... FROM jsonb_to_recordset") => (Some(1.0), Some(1.0)),
+        ("one of 20 attributes", "one document rewritten") => (None, Some(0.5)),
+        _ => return None,
+    };
+    Some(Wanted { instructions, time })
+}
+
 /// The loop itself, which is taken off every variant.
 pub static EMPTY: Variant = variant("empty loop", "NULL;");
 

@@ -4,22 +4,9 @@
 //! runs warm, with n calls and with 2n: the difference, without that of an empty loop, is its cost.
 
 use crate::Result;
-use crate::cases::{CASES, Case, EMPTY, Variant};
+use crate::cases::{CASES, Case, EMPTY, Variant, wanted};
 use crate::report::{Findings, Table, Target};
 use crate::server::Server;
-
-/// Ratio of the extension to another way: in which case, against which way, wanted at most.
-const TARGETS: &[(&str, &str, f64)] = &[
-    ("update", "SQL statement", 1.0),
-    ("update", "PL/pgSQL function", 0.95),
-    ("update, encrypted", "sso_attr_update, in clear", 1.25),
-    ("update, encrypted", "SQL with pgp_sym_encrypt", 0.2),
-    ("get", "SQL statement", 1.1),
-    ("get, encrypted", "SQL statement, in clear", 1.35),
-    ("update_many of 10", "UPDATE ... FROM jsonb_to_recordset", 1.0),
-    ("update_many of 100", "UPDATE ... FROM jsonb_to_recordset", 1.0),
-    ("update_many of 1000", "UPDATE ... FROM jsonb_to_recordset", 1.0),
-];
 
 /// What one call of a way took.
 pub struct Counted {
@@ -44,10 +31,10 @@ pub fn findings(counted: &[Counted]) -> Findings {
         header: vec!["case", "way", "instructions", "sso_attr against it"],
         rows: counted.iter().map(row).collect(),
     };
-    let targets = TARGETS.iter().filter_map(|(case, way, bound)| {
-        let found = counted.iter().find(|counted| counted.case == *case && counted.variant == *way)?;
-        let what = format!("instructions of {case} against {way}");
-        Some(Target::at_most(what, *bound, 1.0 / found.times))
+    let targets = counted.iter().filter_map(|counted| {
+        let bound = wanted(counted.case, counted.variant)?.instructions?;
+        let what = format!("instructions of {} against {}", counted.case, counted.variant);
+        Some(Target::at_most(what, bound, 1.0 / counted.times))
     });
     Findings { targets: targets.collect(), tables: vec![table] }
 }
@@ -57,10 +44,10 @@ const VACUUM: &str = "VACUUM sso_attr.session, sso_attr.attribute, bench.attribu
 /// What the backend calls for every statement it reads.
 const STATEMENT_STARTS: &str = "SetCurrentStatementStartTimestamp";
 
-pub fn count(server: &Server, share: u32, wanted: &dyn Fn(&Case) -> bool) -> Result<Vec<Counted>> {
+pub fn count(server: &Server, share: u32, chosen: &dyn Fn(&Case) -> bool) -> Result<Vec<Counted>> {
     let plan: Vec<(&Case, &Variant, u32)> = CASES
         .iter()
-        .filter(|case| wanted(case))
+        .filter(|case| chosen(case))
         .flat_map(|case| {
             let calls = |variant: &Variant| (case.calls / variant.weight / share).max(8);
             std::iter::once(&EMPTY).chain(case.variants).map(move |v| (case, v, calls(v)))
