@@ -4,13 +4,14 @@
 //! | --- | --- |
 //! | `sso_attr_core` (`core/`) | tokens, expiry, names, data items, envelope, keyring: no PostgreSQL |
 //! | [`api`] | every SQL function: decode, call, encode |
-//! | [`store`] | every statement, one typed function each |
+//! | [`protection`] | sealed or clear: decided once |
 //! | [`vault`], [`rekey`] | the keyring in force, sealing and opening; moving values to a new key |
+//! | [`store`] | every statement, typed on both sides |
 //! | [`purge`] | the sweep, the launcher that runs it in every database |
+//! | [`lifetime`], [`settings`] | how long sessions live; the settings |
 //! | [`pg`] | the only `unsafe`: SPI, datums, the clock |
-//! | [`settings`], [`error`] | the settings; errors and their SQLSTATEs |
 //!
-//! Calls go downwards only: api and purge to store and vault, those to pg.
+//! Calls go downwards only: api to protection, that to vault and store, those to pg.
 
 #![deny(unsafe_code)]
 #![allow(clippy::result_large_err, reason = "pgrx takes the error report by value")]
@@ -18,9 +19,10 @@
 use pgrx::prelude::*;
 
 mod api;
-mod error;
+mod lifetime;
 #[allow(unsafe_code, reason = "the one place that calls PostgreSQL's C interface")]
 mod pg;
+mod protection;
 mod purge;
 mod rekey;
 mod settings;
@@ -36,6 +38,7 @@ extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);
 #[allow(unsafe_code, reason = "PostgreSQL calls this symbol when it loads the library")]
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    pg::report::refuse_backtraces();
     settings::define();
     purge::register();
 }

@@ -10,9 +10,10 @@ use sso_attr_core::envelope::{self, Place};
 use sso_attr_core::expiry::Timestamp;
 use uuid::Uuid;
 
+use crate::pg::interrupt;
 use crate::pg::spi::Db;
-use crate::store::key::{self, SealedRow};
-use crate::vault;
+use crate::store::key;
+use crate::vault::{self, Sealer};
 
 /// Rows locked at a time: some milliseconds of work.
 pub const BATCH: i64 = 1000;
@@ -30,21 +31,19 @@ pub struct Pass {
     unopened: BTreeMap<u32, u64>,
 }
 
-impl From<Uuid> for Pass {
-    /// A pass that goes on with a session that an earlier one has come to.
-    fn from(session: Uuid) -> Self {
-        Pass { after: (session, String::new()), ..Pass::default() }
-    }
-}
-
 impl Pass {
+    /// A pass that goes on behind the attribute that an earlier one has come to.
+    pub fn after(session: Uuid, name: &str) -> Pass {
+        Pass { after: (session, name.to_owned()), ..Pass::default() }
+    }
+
     pub fn is_over(&self) -> bool {
         self.over
     }
 
-    /// The session that it has come to.
-    pub fn session(&self) -> Uuid {
-        self.after.0
+    /// The attribute that it has come to.
+    pub fn place(&self) -> (Uuid, &str) {
+        (self.after.0, &self.after.1)
     }
 
     /// Values encrypted anew so far.
@@ -72,28 +71,27 @@ pub fn note_done(db: &Db, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-/// Reseals up to `limit` rows and moves the pass on.
-pub fn batch(db: &Db, pass: &mut Pass, limit: i64) -> Result<()> {
-    let sealer = vault::sealer(db)?;
-    let rows = key::pick(db, sealer.key_id(), (pass.after.0, &pass.after.1), limit);
+/// Reseals up to `limit` rows and moves the pass on. No key is fetched while rows are locked.
+pub fn batch(db: &Db, sealer: &Sealer, pass: &mut Pass, limit: i64) -> Result<()> {
+    let rows = key::pick(db, sealer.key_id(), pass.place(), limit);
     pass.over = (rows.len() as i64) < limit;
     if let Some(last) = rows.last() {
-        pass.after = (last.session_id, last.name.clone());
+        pass.after = (last.session_id, last.name.to_string());
     }
     let mut resealed = Vec::with_capacity(rows.len());
-    for row in rows {
+    for mut row in rows {
+        interrupt::check();
         let place = Place { session: row.session_id, name: &row.name };
-        match vault::open(place, &row.sealed) {
-            Ok(text) => {
-                let sealed = sealer.seal_bytes(place, &text)?;
-                resealed.push(SealedRow { sealed, ..row });
+        let key_id = envelope::key_id(row.sealed.bytes()).unwrap_or_default();
+        match sealer.open(place, row.sealed.bytes_mut()) {
+            Ok(()) => {
+                sealer.seal_again(place, row.sealed.bytes_mut())?;
+                resealed.push(row);
             }
-            Err(_) => {
-                *pass.unopened.entry(envelope::key_id(&row.sealed).unwrap_or_default()).or_default() += 1;
-            }
+            Err(_) => *pass.unopened.entry(key_id).or_default() += 1,
         }
     }
-    key::reseal(db, &resealed);
+    key::reseal(db, &resealed)?;
     pass.resealed += resealed.len() as u64;
     Ok(())
 }

@@ -16,7 +16,6 @@
 use chacha20poly1305::aead::{AeadInOut, KeyInit};
 use chacha20poly1305::{Key as CipherKey, Tag, XChaCha20Poly1305, XNonce};
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use crate::keyring::{Key, Keyring};
 use crate::token::fill;
@@ -29,8 +28,12 @@ const HEADER: usize = 6;
 const NONCE: usize = 24;
 const TAG: usize = 16;
 
+/// Bytes of an envelope before the ciphertext.
+pub const BEFORE: usize = HEADER + NONCE;
+/// Bytes of an envelope behind the ciphertext.
+pub const BEHIND: usize = TAG;
 /// Bytes that sealing adds.
-pub const OVERHEAD: usize = HEADER + NONCE + TAG;
+pub const OVERHEAD: usize = BEFORE + BEHIND;
 
 /// The row that a sealed value belongs to.
 #[derive(Clone, Copy)]
@@ -39,53 +42,64 @@ pub struct Place<'a> {
     pub name: &'a str,
 }
 
-/// Seals `plaintext` for its place under `key`.
-pub fn seal(key: &Key, place: Place<'_>, plaintext: &[u8]) -> Result<Vec<u8>> {
+/// Seals a plaintext where it stands: it has [`BEFORE`] bytes before it and [`BEHIND`] behind it,
+/// which are filled.
+pub fn seal(key: &Key, place: Place<'_>, envelope: &mut [u8]) -> Result<()> {
     let mut nonce = [0u8; NONCE];
     fill(&mut nonce)?;
-    seal_with(key, place, plaintext, &nonce)
+    seal_with(key, place, envelope, &nonce)
 }
 
-fn seal_with(key: &Key, place: Place<'_>, plaintext: &[u8], nonce: &[u8; NONCE]) -> Result<Vec<u8>> {
-    let mut sealed = Vec::with_capacity(plaintext.len() + OVERHEAD);
-    sealed.extend([VERSION, XCHACHA20_POLY1305]);
-    sealed.extend(key.id().to_be_bytes());
-    let associated = associated_data(&sealed, place);
-    sealed.extend(nonce);
-    sealed.extend(plaintext);
-    let body = &mut sealed[HEADER + NONCE..];
-    let tag = cipher(key)
-        .encrypt_inout_detached(&XNonce::from(*nonce), &associated, body.into())
+fn seal_with(key: &Key, place: Place<'_>, envelope: &mut [u8], nonce: &[u8; NONCE]) -> Result<()> {
+    let Parts { header, nonce: stored_nonce, body, tag } = parts(envelope)?;
+    header[..2].copy_from_slice(&[VERSION, XCHACHA20_POLY1305]);
+    header[2..].copy_from_slice(&key.id().to_be_bytes());
+    *stored_nonce = *nonce;
+    let computed = cipher(key)
+        .encrypt_inout_detached(&XNonce::from(*nonce), &associated_data(header, place), body.into())
         .map_err(|_| Error::SealBroken)?;
-    sealed.extend(&tag[..]);
-    Ok(sealed)
+    tag.copy_from_slice(&computed);
+    Ok(())
 }
 
 /// The key id that a sealed value names.
-pub fn key_id(sealed: &[u8]) -> Result<u32> {
-    match sealed {
-        [VERSION, XCHACHA20_POLY1305, a, b, c, d, ..] => Ok(u32::from_be_bytes([*a, *b, *c, *d])),
+pub fn key_id(envelope: &[u8]) -> Result<u32> {
+    match *envelope {
+        [VERSION, XCHACHA20_POLY1305, a, b, c, d, ..] => Ok(u32::from_be_bytes([a, b, c, d])),
+        [version, algorithm, ..] => Err(Error::UnknownFormat { version, algorithm }),
         _ => Err(Error::SealBroken),
     }
 }
 
-/// Opens a sealed value in its place.
-pub fn open(ring: &Keyring, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-    let id = key_id(sealed)?;
+/// Opens a sealed value where it stands and returns its plaintext. Where that fails nothing is
+/// changed.
+pub fn open<'e>(ring: &Keyring, place: Place<'_>, envelope: &'e mut [u8]) -> Result<&'e mut [u8]> {
+    let id = key_id(envelope)?;
     let key = ring.get(id).ok_or(Error::KeyUnknown(id))?;
-    let (header, rest) = sealed.split_at(HEADER);
-    let (nonce, rest) = rest.split_first_chunk::<NONCE>().ok_or(Error::SealBroken)?;
-    let (ciphertext, tag) = rest.split_last_chunk::<TAG>().ok_or(Error::SealBroken)?;
-    let mut text = Zeroizing::new(ciphertext.to_vec());
+    let Parts { header, nonce, body, tag } = parts(envelope)?;
     cipher(key)
         .decrypt_inout_detached(
             &XNonce::from(*nonce),
             &associated_data(header, place),
-            text.as_mut_slice().into(),
+            (&mut *body).into(),
             &Tag::from(*tag),
         )
         .map_err(|_| Error::SealBroken)?;
-    Ok(text)
+    Ok(body)
+}
+
+struct Parts<'e> {
+    header: &'e mut [u8; HEADER],
+    nonce: &'e mut [u8; NONCE],
+    body: &'e mut [u8],
+    tag: &'e mut [u8; TAG],
+}
+
+fn parts(envelope: &mut [u8]) -> Result<Parts<'_>> {
+    let (header, rest) = envelope.split_first_chunk_mut().ok_or(Error::SealBroken)?;
+    let (nonce, rest) = rest.split_first_chunk_mut().ok_or(Error::SealBroken)?;
+    let (body, tag) = rest.split_last_chunk_mut().ok_or(Error::SealBroken)?;
+    Ok(Parts { header, nonce, body, tag })
 }
 
 fn cipher(key: &Key) -> XChaCha20Poly1305 {
@@ -125,43 +139,65 @@ mod tests {
         Place { session: Uuid::from_bytes([9; 16]), name }
     }
 
+    fn sealed(key: &Key, place: Place<'_>, text: &[u8]) -> Result<Vec<u8>> {
+        let mut envelope = [&[0; BEFORE], text, &[0; BEHIND]].concat();
+        seal(key, place, &mut envelope)?;
+        Ok(envelope)
+    }
+
+    fn opened(ring: &Keyring, place: Place<'_>, envelope: &[u8]) -> Result<Vec<u8>> {
+        open(ring, place, &mut envelope.to_vec()).map(|text| text.to_vec())
+    }
+
     #[test]
     fn the_vector_of_the_security_page_is_what_is_sealed() -> Result<()> {
         let ring = one_key();
-        let sealed = seal_with(ring.primary(), place("card"), br#""secret""#, &[0x24; 24])?;
-        assert_eq!(hex::encode(&sealed[..HEADER + NONCE]), format!("010100000007{}", "24".repeat(24)));
-        assert_eq!(sealed.len(), 8 + OVERHEAD);
+        let mut envelope = [&[0; BEFORE][..], br#""secret""#, &[0; BEHIND]].concat();
+        seal_with(ring.primary(), place("card"), &mut envelope, &[0x24; 24])?;
+        assert_eq!(hex::encode(&envelope[..BEFORE]), format!("010100000007{}", "24".repeat(24)));
         let page = include_str!("../../SECURITY.md");
-        assert!(page.contains(&hex::encode(&sealed)), "{}", hex::encode(&sealed));
-        assert_eq!(open(&ring, place("card"), &sealed)?.as_slice(), br#""secret""#);
+        assert!(page.contains(&hex::encode(&envelope)), "{}", hex::encode(&envelope));
+        assert_eq!(opened(&ring, place("card"), &envelope)?, br#""secret""#);
         Ok(())
     }
 
     #[test]
     fn every_flipped_byte_and_every_cut_is_noticed() -> Result<()> {
         let ring = one_key();
-        let sealed = seal(ring.primary(), place("n"), b"{\"a\": 1}")?;
+        let sealed = sealed(ring.primary(), place("n"), b"{\"a\": 1}")?;
         for at in 0..sealed.len() {
             let mut flipped = sealed.clone();
             flipped[at] ^= 1;
-            let failure = open(&ring, place("n"), &flipped).map(|_| ()).map_err(|e| e.sqlstate());
+            let failure = opened(&ring, place("n"), &flipped).map_err(|error| error.sqlstate());
             let expected = if (2..6).contains(&at) { "55000" } else { "XX001" };
             assert_eq!(failure, Err(expected), "byte {at}");
-            assert!(open(&ring, place("n"), &sealed[..at]).is_err(), "cut at {at}");
+            assert!(opened(&ring, place("n"), &sealed[..at]).is_err(), "cut at {at}");
         }
         Ok(())
     }
 
     #[test]
+    fn a_format_of_a_later_version_is_told_from_damage() {
+        for (version, algorithm) in [(2, 1), (1, 2)] {
+            let mut envelope = vec![0; 60];
+            envelope[..2].copy_from_slice(&[version, algorithm]);
+            assert_eq!(
+                opened(&one_key(), place("n"), &envelope),
+                Err(Error::UnknownFormat { version, algorithm })
+            );
+        }
+    }
+
+    #[test]
     fn a_sealed_value_opens_only_in_its_place_and_under_its_key_id() -> Result<()> {
         let both = ring(&format!("7:{0}\n8:{0}", hex::encode(KEY)));
-        let sealed = seal(both.primary(), place("n"), b"1")?;
+        let sealed = sealed(both.primary(), place("n"), b"1")?;
         let elsewhere = Place { session: Uuid::from_bytes([8; 16]), name: "n" };
-        assert_eq!(open(&both, place("m"), &sealed).map(|_| ()), Err(Error::SealBroken));
-        assert_eq!(open(&both, elsewhere, &sealed).map(|_| ()), Err(Error::SealBroken));
+        assert_eq!(opened(&both, place("m"), &sealed), Err(Error::SealBroken));
+        assert_eq!(opened(&both, elsewhere, &sealed), Err(Error::SealBroken));
         let mut renamed = sealed.clone();
         renamed[5] = 8;
-        assert_eq!(open(&both, place("n"), &renamed).map(|_| ()), Err(Error::SealBroken));
+        assert_eq!(opened(&both, place("n"), &renamed), Err(Error::SealBroken));
         Ok(())
     }
 
@@ -169,15 +205,15 @@ mod tests {
         #[test]
         fn what_is_sealed_opens(text in proptest::collection::vec(any::<u8>(), 0..500), name in "\\PC{1,40}") {
             let ring = one_key();
-            let sealed = seal(ring.primary(), place(&name), &text).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            let fail = |error: Error| TestCaseError::fail(error.to_string());
+            let sealed = sealed(ring.primary(), place(&name), &text).map_err(fail)?;
             prop_assert_eq!(sealed.len(), text.len() + OVERHEAD);
-            let opened = open(&ring, place(&name), &sealed).map_err(|e| TestCaseError::fail(e.to_string()))?;
-            prop_assert_eq!(opened.as_slice(), text.as_slice());
+            prop_assert_eq!(opened(&ring, place(&name), &sealed).map_err(fail)?, text);
         }
 
         #[test]
         fn any_bytes_are_refused_and_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            prop_assert!(open(&one_key(), place("n"), &bytes).is_err());
+            prop_assert!(opened(&one_key(), place("n"), &bytes).is_err());
         }
     }
 }

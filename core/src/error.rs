@@ -2,6 +2,10 @@
 //!
 //! No variant can carry a value, a token or key bytes: what is not representable cannot leak.
 
+use std::fmt;
+
+use serde_json::Value;
+
 /// Shorthand used throughout the crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -16,16 +20,16 @@ pub enum Error {
     SessionNotLive,
 
     /// A strict verb named attributes that are not there.
-    #[error("{}", counted(.0, "attribute does not exist", "attributes do not exist"))]
-    AttributeMissing(Vec<String>),
+    #[error("{}", .0.counted("attribute does not exist", "attributes do not exist"))]
+    AttributeMissing(Names),
 
     /// A create named attributes that are there already.
-    #[error("{}", counted(.0, "attribute already exists", "attributes already exist"))]
-    AttributeExists(Vec<String>),
+    #[error("{}", .0.counted("attribute already exists", "attributes already exist"))]
+    AttributeExists(Names),
 
     /// One call of create_many names an attribute more than once.
     #[error("attribute is named more than once")]
-    AttributeRepeated(Vec<String>),
+    AttributeRepeated(Names),
 
     /// An adopted token belongs to a live session.
     #[error("token is in use by a live session")]
@@ -43,6 +47,22 @@ pub enum Error {
     #[error("{what} is too long")]
     TooLong { what: String, limit: u64, unit: &'static str, hint: Option<&'static str> },
 
+    /// A value is nested more deeply than it could be read again.
+    #[error("value is nested too deeply")]
+    TooDeep { limit: usize },
+
+    /// A text is not in the encoding of the database.
+    #[error("invalid byte sequence for encoding \"UTF8\"")]
+    NotUtf8,
+
+    /// Memory for what the caller handed over cannot be had.
+    #[error("out of memory")]
+    OutOfMemory,
+
+    /// Under REPEATABLE READ, the snapshot still shows an attribute that others have deleted since.
+    #[error("could not serialize access due to concurrent delete")]
+    DeletedMeanwhile,
+
     /// Encryption was asked for, or is needed to read, and there is no usable keyring.
     #[error("no keyring is available")]
     NoKeyring { reason: String },
@@ -59,6 +79,14 @@ pub enum Error {
     #[error("stored value fails authentication")]
     SealBroken,
 
+    /// A sealed value whose version or algorithm this library does not know.
+    #[error("stored value has an unknown format")]
+    UnknownFormat { version: u8, algorithm: u8 },
+
+    /// A stored row is not what the functions write, so somebody else has written it.
+    #[error("stored row is corrupted: {0}")]
+    RowCorrupted(&'static str),
+
     /// The operating system gave no random bytes.
     #[error("operating system provides no random bytes")]
     NoRandom,
@@ -72,9 +100,15 @@ impl Error {
             Error::AttributeMissing(_) => "P0002",
             Error::AttributeExists(_) | Error::AttributeRepeated(_) | Error::TokenInUse => "23505",
             Error::Argument { .. } | Error::Item { .. } => "22023",
-            Error::TooLong { .. } => "54000",
+            Error::TooLong { .. } | Error::TooDeep { .. } => "54000",
+            Error::NotUtf8 => "22021",
+            Error::OutOfMemory => "53200",
+            Error::DeletedMeanwhile => "40001",
             Error::NoKeyring { .. } | Error::KeyUnknown(_) => "55000",
-            Error::KeyDiffers(_) | Error::SealBroken => "XX001",
+            Error::KeyDiffers(_)
+            | Error::SealBroken
+            | Error::UnknownFormat { .. }
+            | Error::RowCorrupted(_) => "XX001",
             Error::NoRandom => "58000",
         }
     }
@@ -82,10 +116,14 @@ impl Error {
     /// Facts for DETAIL.
     pub fn detail(&self) -> Option<String> {
         match self {
-            Error::AttributeMissing(names) => Some(format!("Missing: {}.", listed(names))),
-            Error::AttributeExists(names) => Some(format!("Existing: {}.", listed(names))),
-            Error::AttributeRepeated(names) => Some(format!("Repeated: {}.", listed(names))),
+            Error::AttributeMissing(names) => Some(format!("Missing: {names}.")),
+            Error::AttributeExists(names) => Some(format!("Existing: {names}.")),
+            Error::AttributeRepeated(names) => Some(format!("Repeated: {names}.")),
             Error::TooLong { limit, unit, .. } => Some(format!("The limit is {limit} {unit}.")),
+            Error::TooDeep { limit } => Some(format!("The limit is {limit} levels.")),
+            Error::UnknownFormat { version, algorithm } => {
+                Some(format!("Its version is {version}, its algorithm {algorithm}."))
+            }
             Error::NoKeyring { reason } => Some(reason.clone()),
             _ => None,
         }
@@ -114,7 +152,12 @@ impl Error {
                 "Put the former key back under its id, and give a new key an id of its own."
             }
             Error::SealBroken => "The row was altered or moved; restore it from a backup.",
-            Error::NoRandom => return None,
+            Error::UnknownFormat { .. } => {
+                "It was written by a later version of sso_attr: update the library."
+            }
+            Error::DeletedMeanwhile => "The transaction might succeed if retried.",
+            Error::TooDeep { .. } | Error::NotUtf8 | Error::OutOfMemory => return None,
+            Error::RowCorrupted(_) | Error::NoRandom => return None,
         };
         Some(text.to_owned())
     }
@@ -138,22 +181,72 @@ impl Error {
     }
 }
 
-fn counted(names: &[String], one: &str, many: &str) -> String {
-    match names {
-        [_] => one.to_owned(),
-        _ => format!("{} {many}", names.len()),
+/// Names for an error: as many as a reader wants to see, and the number of the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    listed: String,
+    shown: usize,
+    unlisted: usize,
+}
+
+/// The most names, and bytes of them, that an error lists.
+const MOST_NAMES: usize = 100;
+const MOST_BYTES: usize = 64 * 1024;
+/// The most characters of a name or key that an error quotes.
+const MOST_CHARS: usize = 64;
+
+impl Names {
+    /// Adds a name, as a JSON string, so that any text in it stays unambiguous.
+    pub fn push(&mut self, name: &str) {
+        if self.shown < MOST_NAMES && self.listed.len() < MOST_BYTES {
+            if self.shown > 0 {
+                self.listed.push_str(", ");
+            }
+            self.listed.push_str(&quoted(name));
+            self.shown += 1;
+        } else {
+            self.unlisted += 1;
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.shown == 0
+    }
+
+    fn counted(&self, one: &str, many: &str) -> String {
+        match self.shown + self.unlisted {
+            1 => one.to_owned(),
+            total => format!("{total} {many}"),
+        }
     }
 }
 
-/// Names as JSON strings, so that any text in them stays unambiguous.
-fn listed(names: &[String]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| quoted(name)).collect();
-    quoted.join(", ")
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.listed)?;
+        if self.unlisted > 0 {
+            write!(f, " and {} more", self.unlisted)?;
+        }
+        Ok(())
+    }
 }
 
-/// A name in double quotes, escaped as JSON.
+impl<S: AsRef<str>> FromIterator<S> for Names {
+    fn from_iter<I: IntoIterator<Item = S>>(names: I) -> Self {
+        let mut list = Names::default();
+        for name in names {
+            list.push(name.as_ref());
+        }
+        list
+    }
+}
+
+/// A name or key in double quotes, escaped as JSON and cut where it is long.
 pub fn quoted(name: &str) -> String {
-    serde_json::Value::from(name).to_string()
+    match name.char_indices().nth(MOST_CHARS) {
+        None => Value::from(name).to_string(),
+        Some((end, _)) => format!("{}...", Value::from(&name[..end])),
+    }
 }
 
 #[cfg(test)]
@@ -162,8 +255,25 @@ mod tests {
 
     #[test]
     fn missing_names_are_all_listed_and_unambiguous() {
-        let error = Error::AttributeMissing(vec!["a, b".into(), "c\"d".into()]);
+        let error = Error::AttributeMissing(["a, b", "c\"d"].into_iter().collect());
         assert_eq!(error.to_string(), "2 attributes do not exist");
         assert_eq!(error.detail().as_deref(), Some(r#"Missing: "a, b", "c\"d"."#));
+    }
+
+    #[test]
+    fn no_number_or_length_of_names_makes_an_error_long() {
+        let names: Names = (0..720_000).map(|number| format!("{number}{}", "\u{1}".repeat(250))).collect();
+        let error = Error::AttributeMissing(names);
+        assert_eq!(error.to_string(), "720000 attributes do not exist");
+        let detail = error.detail().unwrap_or_default();
+        assert!(detail.len() < 128 * 1024, "{}", detail.len());
+        assert!(detail.starts_with("Missing: \"0\\u0001"), "{}", &detail[..40]);
+        assert!(detail.ends_with("... and 719900 more."), "{}", &detail[detail.len() - 40..]);
+    }
+
+    #[test]
+    fn a_quoted_name_is_cut_between_characters() {
+        assert_eq!(quoted(&"é".repeat(64)), format!("\"{}\"", "é".repeat(64)));
+        assert_eq!(quoted(&"é".repeat(65)), format!("\"{}\"...", "é".repeat(64)));
     }
 }

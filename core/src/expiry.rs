@@ -88,8 +88,8 @@ impl Ttl {
         Ok(Ttl::Micros(micros as i64))
     }
 
-    /// The instant this ends when it starts at `now`.
-    pub fn end(self, now: Timestamp) -> Result<Timestamp> {
+    /// When what starts at `now` expires.
+    pub fn expires_at(self, now: Timestamp) -> Result<Timestamp> {
         match self {
             Ttl::Never => Ok(Timestamp::NEVER),
             Ttl::Micros(micros) => match now.0.checked_add(micros) {
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn infinity_is_never() {
         assert_eq!(Ttl::from_seconds(f64::INFINITY), Ok(Ttl::Never));
-        assert_eq!(Ttl::Never.end(NOW), Ok(Timestamp::NEVER));
+        assert_eq!(Ttl::Never.expires_at(NOW), Ok(Timestamp::NEVER));
         assert_eq!(Timestamp::NEVER.finite(), None);
     }
 
@@ -140,9 +140,9 @@ mod tests {
     #[test]
     fn the_end_of_timestamptz_is_the_bound() {
         let last = END_OF_TIME - 1 - NOW.0;
-        assert_eq!(Ttl::Micros(last).end(NOW), Ok(Timestamp(END_OF_TIME - 1)));
-        assert!(Ttl::Micros(last + 1).end(NOW).is_err());
-        assert!(Ttl::Micros(i64::MAX).end(NOW).is_err());
+        assert_eq!(Ttl::Micros(last).expires_at(NOW), Ok(Timestamp(END_OF_TIME - 1)));
+        assert!(Ttl::Micros(last + 1).expires_at(NOW).is_err());
+        assert!(Ttl::Micros(i64::MAX).expires_at(NOW).is_err());
     }
 
     #[test]
@@ -169,7 +169,7 @@ mod tests {
         #[test]
         fn an_end_is_always_later_than_now(seconds in 1e-9f64..1e15) {
             if let Ok(ttl) = Ttl::from_seconds(seconds)
-                && let Ok(end) = ttl.end(NOW) {
+                && let Ok(end) = ttl.expires_at(NOW) {
                 prop_assert!(!end.is_over(NOW));
             }
         }
@@ -177,7 +177,7 @@ mod tests {
         #[test]
         fn longer_asked_is_never_shorter_given(a in 1e-6f64..1e12, b in 1e-6f64..1e12) {
             let (short, long) = if a <= b { (a, b) } else { (b, a) };
-            let end = |seconds| Ttl::from_seconds(seconds).and_then(|ttl| ttl.end(NOW));
+            let end = |seconds| Ttl::from_seconds(seconds).and_then(|ttl| ttl.expires_at(NOW));
             if let (Ok(short), Ok(long)) = (end(short), end(long)) {
                 prop_assert!(short <= long);
             }

@@ -2,16 +2,13 @@
 //!
 //! Values pass through in whatever form they are read from, so that numbers keep every digit.
 //! A missing key takes the call's parameter; an explicit null is NULL whatever the call says.
+//! Who reads the JSON makes an [`Element`] of each element; [`Defaults::value_item`] makes an
+//! [`Item`] of that, and [`in_order`] puts items into the order of locks.
 
 use std::borrow::Cow;
 
 use crate::expiry::Ttl;
 use crate::{Error, Result, error, name};
-
-/// A JSON value as `data` holds it.
-pub trait Json<'a>: Copy {
-    fn scalar(self) -> Scalar<'a>;
-}
 
 /// What steers an item is a scalar.
 pub enum Scalar<'a> {
@@ -36,12 +33,19 @@ pub struct Item<'a, V> {
     pub encrypt: Option<bool>,
 }
 
-impl<'a, V> Item<'a, V> {
-    /// The item with what `map` makes of its value.
-    pub fn try_map<T>(self, map: impl FnOnce(V) -> Result<T>) -> Result<Item<'a, T>> {
-        let Item { index, name, value, ttl, encrypt } = self;
-        let value = map(value).map_err(|error| error.in_item(index))?;
-        Ok(Item { index, name, value, ttl, encrypt })
+/// An element of `data` as it stands: the keys that steer it, its value, and what is not known.
+pub struct Element<'a, V> {
+    pub name: Option<Scalar<'a>>,
+    pub value: Option<V>,
+    pub expiration: Option<Scalar<'a>>,
+    pub encrypt: Option<Scalar<'a>>,
+    /// The first key that is none of these.
+    pub unknown: Option<&'a str>,
+}
+
+impl<V> Default for Element<'_, V> {
+    fn default() -> Self {
+        Element { name: None, value: None, expiration: None, encrypt: None, unknown: None }
     }
 }
 
@@ -59,27 +63,6 @@ pub enum Repeats {
     Refused,
 }
 
-const VALUE_KEYS: &[&str] = &["name", "value", "expiration", "encrypt"];
-const EXPIRY_KEYS: &[&str] = &["name", "expiration"];
-
-/// Reads elements, `None` being one that is no object, into items with values, sorted by name in
-/// byte order, each name once.
-pub fn values<'a, V: Json<'a>, O: Iterator<Item = (&'a str, V)>>(
-    elements: impl Iterator<Item = Option<O>>,
-    defaults: Defaults,
-    repeats: Repeats,
-) -> Result<Vec<Item<'a, V>>> {
-    read(elements, VALUE_KEYS, defaults, repeats, |value| value.ok_or("key \"value\" is missing"))
-}
-
-/// As [`values`], for items that have no value and no protection.
-pub fn expiries<'a, V: Json<'a>, O: Iterator<Item = (&'a str, V)>>(
-    elements: impl Iterator<Item = Option<O>>,
-    defaults: Defaults,
-) -> Result<Vec<Item<'a, ()>>> {
-    read(elements, EXPIRY_KEYS, defaults, Repeats::LastWins, |_| Ok(()))
-}
-
 /// What to say of data that is no array.
 pub fn not_an_array(is_object: bool) -> Error {
     Error::Argument {
@@ -92,27 +75,85 @@ pub fn not_an_array(is_object: bool) -> Error {
     }
 }
 
-fn read<'a, V: Json<'a>, O: Iterator<Item = (&'a str, V)>, T>(
-    elements: impl Iterator<Item = Option<O>>,
-    keys: &[&str],
-    defaults: Defaults,
+impl Defaults {
+    /// The item that the element at `index` is; `None` is one that is no object.
+    pub fn value_item<'a, V>(self, index: usize, element: Option<Element<'a, V>>) -> Result<Item<'a, V>> {
+        let (item, value) = self.read(index, element, true)?;
+        let Item { name, ttl, encrypt, .. } = item;
+        match value {
+            Some(value) => Ok(Item { index, name, value, ttl, encrypt }),
+            None => Err(missing(index, "value")),
+        }
+    }
+
+    /// As [`Defaults::value_item`], for items that have no value and no protection.
+    pub fn expiry_item<'a, V>(self, index: usize, element: Option<Element<'a, V>>) -> Result<Item<'a, ()>> {
+        self.read(index, element, false).map(|(item, _)| item)
+    }
+
+    fn read<'a, V>(
+        self,
+        index: usize,
+        element: Option<Element<'a, V>>,
+        with_value: bool,
+    ) -> Result<(Item<'a, ()>, Option<V>)> {
+        let problem = |problem: String, hint: Option<String>| Error::Item { index, problem, hint };
+        let element = element.ok_or_else(|| problem("must be a JSON object".into(), None))?;
+        let unknown = match &element {
+            Element { unknown: Some(key), .. } => Some(*key),
+            Element { value: Some(_), .. } if !with_value => Some("value"),
+            Element { encrypt: Some(_), .. } if !with_value => Some("encrypt"),
+            _ => None,
+        };
+        if let Some(key) = unknown {
+            let hint = match key {
+                "expiry" | "ttl" | "expires" | "expires_at" | "expire" => {
+                    "The time to live, in seconds, is called \"expiration\"."
+                }
+                _ if with_value => "The keys are name, value, expiration, encrypt.",
+                _ => "The keys are name, expiration.",
+            };
+            return Err(problem(format!("unknown key {}", error::quoted(key)), Some(hint.into())));
+        }
+        let Scalar::String(name) = element.name.ok_or_else(|| missing(index, "name"))? else {
+            return Err(problem("key \"name\" must be a string".into(), None));
+        };
+        name::validate_new(Some(&name)).map_err(|wrong| wrong.in_item(index))?;
+        let ttl = match element.expiration {
+            None => self.ttl,
+            Some(expiration) => read_ttl(&expiration)
+                .map_err(|wrong| problem(format!("key \"expiration\": {wrong}"), wrong.hint()))?,
+        };
+        let encrypt = match element.encrypt {
+            None => self.encrypt,
+            Some(Scalar::Null) => None,
+            Some(Scalar::Bool(encrypt)) => Some(encrypt),
+            Some(_) => return Err(problem("key \"encrypt\" must be true, false or null".into(), None)),
+        };
+        Ok((Item { index, name, value: (), ttl, encrypt }, element.value))
+    }
+}
+
+fn missing(index: usize, key: &str) -> Error {
+    Error::Item { index, problem: format!("key \"{key}\" is missing"), hint: None }
+}
+
+/// The items by name in byte order, each name once. `pulse` is called again and again meanwhile.
+pub fn in_order<'a, V>(
+    mut items: Vec<Item<'a, V>>,
     repeats: Repeats,
-    content: impl Fn(Option<V>) -> std::result::Result<T, &'static str>,
-) -> Result<Vec<Item<'a, T>>> {
-    let mut items = elements
-        .enumerate()
-        .map(|(index, element)| read_item(index, element, keys, defaults, &content))
-        .collect::<Result<Vec<_>>>()?;
-    items.sort_by(|one, other| one.name.cmp(&other.name));
+    pulse: impl Fn(),
+) -> Result<Vec<Item<'a, V>>> {
+    items.sort_by(|one, other| {
+        pulse();
+        one.name.cmp(&other.name)
+    });
     if repeats == Repeats::Refused {
-        let mut repeated: Vec<_> = items
-            .windows(2)
-            .filter(|pair| pair[0].name == pair[1].name)
-            .map(|pair| pair[0].name.clone().into_owned())
-            .collect();
+        let mut repeated: Vec<_> =
+            items.windows(2).filter(|pair| pair[0].name == pair[1].name).map(|pair| &*pair[0].name).collect();
         repeated.dedup();
         if !repeated.is_empty() {
-            return Err(Error::AttributeRepeated(repeated));
+            return Err(Error::AttributeRepeated(repeated.into_iter().collect()));
         }
     }
     // The sort is stable, so the later of two that are equal stands behind.
@@ -124,53 +165,6 @@ fn read<'a, V: Json<'a>, O: Iterator<Item = (&'a str, V)>, T>(
         repeats
     });
     Ok(items)
-}
-
-fn read_item<'a, V: Json<'a>, T>(
-    index: usize,
-    element: Option<impl Iterator<Item = (&'a str, V)>>,
-    keys: &[&str],
-    defaults: Defaults,
-    content: impl Fn(Option<V>) -> std::result::Result<T, &'static str>,
-) -> Result<Item<'a, T>> {
-    let problem = |problem: String, hint: Option<String>| Error::Item { index, problem, hint };
-    let entries = element.ok_or_else(|| problem("must be a JSON object".into(), None))?;
-    let (mut name, mut value, mut expiration, mut encrypt) = (None, None, None, None);
-    for (key, content) in entries {
-        match key {
-            "name" => name = Some(content),
-            "expiration" => expiration = Some(content),
-            "value" if keys.contains(&key) => value = Some(content),
-            "encrypt" if keys.contains(&key) => encrypt = Some(content),
-            _ => {
-                let hint = match key {
-                    "expiry" | "ttl" | "expires" | "expires_at" | "expire" => {
-                        "The time to live, in seconds, is called \"expiration\".".into()
-                    }
-                    _ => format!("The keys are {}.", keys.join(", ")),
-                };
-                return Err(problem(format!("unknown key {}", error::quoted(key)), Some(hint)));
-            }
-        }
-    }
-    let name = name.ok_or_else(|| problem("key \"name\" is missing".into(), None))?;
-    let Scalar::String(name) = name.scalar() else {
-        return Err(problem("key \"name\" must be a string".into(), None));
-    };
-    name::written(Some(&name)).map_err(|wrong| wrong.in_item(index))?;
-    let value = content(value).map_err(|missing| problem(missing.into(), None))?;
-    let ttl = match expiration {
-        None => defaults.ttl,
-        Some(expiration) => read_ttl(&expiration.scalar())
-            .map_err(|wrong| problem(format!("key \"expiration\": {wrong}"), wrong.hint()))?,
-    };
-    let encrypt = match encrypt.map(V::scalar) {
-        None => defaults.encrypt,
-        Some(Scalar::Null) => None,
-        Some(Scalar::Bool(encrypt)) => Some(encrypt),
-        Some(_) => return Err(problem("key \"encrypt\" must be true, false or null".into(), None)),
-    };
-    Ok(Item { index, name, value, ttl, encrypt })
 }
 
 fn read_ttl(expiration: &Scalar<'_>) -> Result<Option<Ttl>> {
@@ -198,25 +192,39 @@ mod tests {
     const NONE: Defaults = Defaults { ttl: None, encrypt: None };
     const HOUR: Option<Ttl> = Some(Ttl::Micros(3_600_000_000));
 
-    impl<'a> Json<'a> for &'a Value {
-        fn scalar(self) -> Scalar<'a> {
-            match self {
-                Value::Null => Scalar::Null,
-                Value::Bool(bool) => Scalar::Bool(*bool),
-                Value::Number(number) => Scalar::Number(number.to_string()),
-                Value::String(text) => Scalar::String(text.into()),
-                _ => Scalar::Other,
-            }
+    fn scalar(value: &Value) -> Scalar<'_> {
+        match value {
+            Value::Null => Scalar::Null,
+            Value::Bool(bool) => Scalar::Bool(*bool),
+            Value::Number(number) => Scalar::Number(number.to_string()),
+            Value::String(text) => Scalar::String(text.into()),
+            _ => Scalar::Other,
         }
     }
 
-    fn elements(data: &Value) -> impl Iterator<Item = Option<impl Iterator<Item = (&str, &Value)>>> {
-        let objects = data.as_array().into_iter().flatten().map(Value::as_object);
-        objects.map(|object| Some(object?.iter().map(|(key, value)| (key.as_str(), value))))
+    fn element(value: &Value) -> Option<Element<'_, &Value>> {
+        let mut element = Element::default();
+        for (key, value) in value.as_object()? {
+            match key.as_str() {
+                "name" => element.name = Some(scalar(value)),
+                "value" => element.value = Some(value),
+                "expiration" => element.expiration = Some(scalar(value)),
+                "encrypt" => element.encrypt = Some(scalar(value)),
+                unknown => element.unknown = Some(unknown),
+            }
+        }
+        Some(element)
+    }
+
+    fn read_by(defaults: Defaults, repeats: Repeats, data: &Value) -> Result<Vec<Item<'_, &Value>>> {
+        let elements = data.as_array().into_iter().flatten().enumerate();
+        let items: Result<_> =
+            elements.map(|(index, value)| defaults.value_item(index, element(value))).collect();
+        in_order(items?, repeats, || ())
     }
 
     fn read(data: &Value) -> Result<Vec<Item<'_, &Value>>> {
-        values(elements(data), NONE, Repeats::LastWins)
+        read_by(NONE, Repeats::LastWins, data)
     }
 
     fn problem(data: &Value) -> String {
@@ -238,8 +246,8 @@ mod tests {
     #[test]
     fn a_repeated_name_can_be_refused() {
         let data = json!([{"name": "b", "value": 1}, {"name": "b", "value": 2}, {"name": "b", "value": 3}]);
-        let refused = values(elements(&data), NONE, Repeats::Refused).map(|_| ());
-        assert_eq!(refused, Err(Error::AttributeRepeated(vec!["b".into()])));
+        let refused = read_by(NONE, Repeats::Refused, &data).map(|_| ());
+        assert_eq!(refused, Err(Error::AttributeRepeated(["b"].into_iter().collect())));
     }
 
     #[test]
@@ -250,7 +258,7 @@ mod tests {
             {"name": "b", "value": 1, "expiration": null, "encrypt": null},
             {"name": "c", "value": 1, "expiration": "Infinity", "encrypt": false}
         ]);
-        let items = values(elements(&data), defaults, Repeats::LastWins)?;
+        let items = read_by(defaults, Repeats::LastWins, &data)?;
         let seen: Vec<_> = items.iter().map(|item| (item.ttl, item.encrypt)).collect();
         assert_eq!(seen, [(HOUR, Some(true)), (None, None), (Some(Ttl::Never), Some(false))]);
         Ok(())
@@ -299,11 +307,11 @@ mod tests {
 
     #[test]
     fn expiry_items_take_no_value() {
-        let read = |data: &Value| expiries(elements(data), NONE).map(|items| items.len());
-        assert_eq!(read(&json!([{"name": "a", "expiration": 5}, {"name": "b"}])), Ok(2));
+        let read = |item: &Value| NONE.expiry_item(0, element(item)).map(|item| item.ttl);
+        assert_eq!(read(&json!({"name": "a", "expiration": 3600})), Ok(HOUR));
         for key in ["value", "encrypt"] {
             assert_eq!(
-                read(&json!([{"name": "a", key: true}])).map_err(|error| error.to_string()),
+                read(&json!({"name": "a", key: true})).map_err(|error| error.to_string()),
                 Err(format!("item 0 of data: unknown key \"{key}\""))
             );
         }

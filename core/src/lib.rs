@@ -13,5 +13,6 @@ pub mod item;
 pub mod keyring;
 pub mod name;
 pub mod token;
+pub mod value;
 
 pub use error::{Error, Result};

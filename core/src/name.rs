@@ -10,7 +10,7 @@ pub const USER_AGENT_CHARS: usize = 1024;
 const HINT: &str = "Put long keys into the value, as a JSON object.";
 
 /// Checks a text of 1 to 255 characters; `what` names it in the error.
-pub fn bounded<'a>(what: &str, text: Option<&'a str>) -> Result<&'a str> {
+pub fn validate_required<'a>(what: &str, text: Option<&'a str>) -> Result<&'a str> {
     match text {
         None => Err(Error::argument(format!("{what} must not be null"))),
         Some("") => Err(Error::argument(format!("{what} must not be empty"))),
@@ -19,20 +19,20 @@ pub fn bounded<'a>(what: &str, text: Option<&'a str>) -> Result<&'a str> {
 }
 
 /// A name that is to be written.
-pub fn written(name: Option<&str>) -> Result<&str> {
+pub fn validate_new(name: Option<&str>) -> Result<&str> {
     match name {
         Some(name) if !name.is_empty() => at_most("name", name, Some(HINT)),
-        name => bounded("name", name),
+        name => validate_required("name", name),
     }
 }
 
 /// A name that is only looked up: no attribute has an empty or over-long one, so those find nothing.
-pub fn sought(name: Option<&str>) -> Result<&str> {
+pub fn validate_lookup(name: Option<&str>) -> Result<&str> {
     name.ok_or_else(|| Error::argument("name must not be null"))
 }
 
 /// An optional text of at most 255 characters.
-pub fn optional<'a>(what: &str, text: Option<&'a str>) -> Result<Option<&'a str>> {
+pub fn validate_optional<'a>(what: &str, text: Option<&'a str>) -> Result<Option<&'a str>> {
     text.map(|text| at_most(what, text, None)).transpose()
 }
 
@@ -59,17 +59,17 @@ mod tests {
     #[test]
     fn characters_are_counted_not_bytes() {
         for letter in ["a", "ж", "漢", "🔑"] {
-            assert!(written(Some(&letter.repeat(255))).is_ok());
-            assert_eq!(written(Some(&letter.repeat(256))).map_err(|e| e.sqlstate()), Err("54000"));
+            assert!(validate_new(Some(&letter.repeat(255))).is_ok());
+            assert_eq!(validate_new(Some(&letter.repeat(256))).map_err(|e| e.sqlstate()), Err("54000"));
         }
     }
 
     #[test]
     fn null_and_empty_are_bad_arguments_where_something_is_written() {
-        assert_eq!(written(None).map_err(|e| e.sqlstate()), Err("22023"));
-        assert_eq!(written(Some("")).map_err(|e| e.sqlstate()), Err("22023"));
-        assert_eq!(sought(None).map_err(|e| e.sqlstate()), Err("22023"));
-        assert_eq!(sought(Some("")), Ok(""));
+        assert_eq!(validate_new(None).map_err(|e| e.sqlstate()), Err("22023"));
+        assert_eq!(validate_new(Some("")).map_err(|e| e.sqlstate()), Err("22023"));
+        assert_eq!(validate_lookup(None).map_err(|e| e.sqlstate()), Err("22023"));
+        assert_eq!(validate_lookup(Some("")), Ok(""));
     }
 
     #[test]

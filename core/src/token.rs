@@ -3,7 +3,8 @@
 //! An issued UST is `sso_` and 64 characters of base64url: 16 bytes of session id (UUID version 7)
 //! and 32 bytes from the operating system. Only the SHA-256 of the secret is ever stored.
 //! A token issued elsewhere can be adopted: its id is the first 16 bytes of its SHA-256, marked
-//! as UUID version 8 (RFC 9562), and the whole SHA-256 is its digest.
+//! as UUID version 8 (RFC 9562). Its digest is the SHA-256 of a domain string and the token, so
+//! that no token in the issued form can stand for it.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL};
 use sha2::{Digest as _, Sha256};
@@ -14,6 +15,8 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::{Error, Result};
 
 const PREFIX: &str = "sso_";
+/// Domain of the digests of adopted tokens.
+const ADOPTED: &[u8] = b"sso_attr adopted v1";
 const SECRET_BYTES: usize = 32;
 const ENCODED_CHARS: usize = 64;
 
@@ -61,13 +64,13 @@ impl Claim {
         let mut raw = Zeroizing::new([0u8; 16 + SECRET_BYTES]);
         BASE64URL.decode_slice_unchecked(encoded, raw.as_mut_slice()).ok()?;
         let (id, secret) = raw.split_at(16);
-        Some(Claim { id: Uuid::from_slice(id).ok()?, digest: digest(secret) })
+        Some(Claim { id: Uuid::from_slice(id).ok()?, digest: digest(&[secret]) })
     }
 
     fn of_adopted(text: &str) -> Claim {
-        let digest = digest(text.as_bytes());
         let mut id = [0u8; 16];
-        id.copy_from_slice(&digest.0[..16]);
+        id.copy_from_slice(&digest(&[text.as_bytes()]).0[..16]);
+        let digest = digest(&[ADOPTED, text.as_bytes()]);
         Claim { id: Builder::from_custom_bytes(id).into_uuid(), digest }
     }
 }
@@ -98,7 +101,7 @@ pub fn issue_for(id: Uuid) -> Result<Issued> {
     let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + ENCODED_CHARS));
     text.push_str(PREFIX);
     BASE64URL.encode_string(raw.as_slice(), &mut text);
-    Ok(Issued { text, claim: Claim { id, digest: digest(&raw[16..]) } })
+    Ok(Issued { text, claim: Claim { id, digest: digest(&[&raw[16..]]) } })
 }
 
 /// Takes over a token that another system issued: 22 to 512 characters, not beginning with `sso_`.
@@ -116,8 +119,10 @@ fn is_adoptable(text: &str) -> bool {
     !text.starts_with(PREFIX) && (22..=512).contains(&text.chars().take(513).count())
 }
 
-fn digest(secret: &[u8]) -> Digest {
-    let mut hash = Sha256::digest(secret);
+fn digest(parts: &[&[u8]]) -> Digest {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(part));
+    let mut hash = hash.finalize();
     let mut bytes = [0u8; 32];
     bytes.copy_from_slice(&hash);
     hash.as_mut_slice().zeroize();
@@ -173,10 +178,22 @@ mod tests {
     }
 
     #[test]
+    fn an_adopted_token_has_no_second_spelling() -> Result<()> {
+        let token = "x".repeat(SECRET_BYTES);
+        let claim = adopt(&token)?;
+        let raw = [claim.id.as_bytes(), token.as_bytes()].concat();
+        let respelled =
+            Claim::parse(&format!("{PREFIX}{}", BASE64URL.encode(raw))).ok_or(Error::SessionNotLive)?;
+        assert_eq!(respelled.id, claim.id);
+        assert!(!respelled.digest.matches(claim.digest.as_bytes()));
+        Ok(())
+    }
+
+    #[test]
     fn sha256_is_the_standard_one() {
         // FIPS 180-4, the message "abc".
         assert_eq!(
-            hex::encode(digest(b"abc").0),
+            hex::encode(digest(&[b"a", b"bc"]).0),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
     }

@@ -3,30 +3,38 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use sso_attr_core::item::{self, Defaults, Json, Repeats, Scalar};
+use sso_attr_core::item::{self, Defaults, Element, Repeats, Scalar};
 
-#[derive(Clone, Copy)]
-struct Borrowed<'a>(&'a Value);
+fn scalar(value: &Value) -> Scalar<'_> {
+    match value {
+        Value::Null => Scalar::Null,
+        Value::Bool(bool) => Scalar::Bool(*bool),
+        Value::Number(number) => Scalar::Number(number.to_string()),
+        Value::String(text) => Scalar::String(text.into()),
+        _ => Scalar::Other,
+    }
+}
 
-impl<'a> Json<'a> for Borrowed<'a> {
-    fn scalar(self) -> Scalar<'a> {
-        match self.0 {
-            Value::Null => Scalar::Null,
-            Value::Bool(bool) => Scalar::Bool(*bool),
-            Value::Number(number) => Scalar::Number(number.to_string()),
-            Value::String(text) => Scalar::String(text.into()),
-            _ => Scalar::Other,
+fn element(value: &Value) -> Option<Element<'_, &Value>> {
+    let mut element = Element::default();
+    for (key, value) in value.as_object()? {
+        match key.as_str() {
+            "name" => element.name = Some(scalar(value)),
+            "value" => element.value = Some(value),
+            "expiration" => element.expiration = Some(scalar(value)),
+            "encrypt" => element.encrypt = Some(scalar(value)),
+            unknown => element.unknown = Some(unknown),
         }
     }
+    Some(element)
 }
 
 fuzz_target!(|text: &str| {
     let Ok(Value::Array(data)) = serde_json::from_str(text) else { return };
-    let objects = data.iter().map(Value::as_object);
-    let elements =
-        objects.map(|object| Some(object?.iter().map(|(key, value)| (key.as_str(), Borrowed(value)))));
     let defaults = Defaults { ttl: None, encrypt: None };
-    if let Ok(items) = item::values(elements, defaults, Repeats::LastWins) {
+    let items: Result<_, _> =
+        data.iter().enumerate().map(|(index, value)| defaults.value_item(index, element(value))).collect();
+    if let Ok(items) = items.and_then(|items| item::in_order(items, Repeats::LastWins, || ())) {
         assert!(items.is_sorted_by(|a, b| a.name < b.name));
     }
 });

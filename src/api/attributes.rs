@@ -2,37 +2,37 @@
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use sso_attr_core::envelope::Place;
 use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::{Error, Result, name};
 
-use super::{Call, answer, end, inserting, on_session, ttl, value};
-use crate::error::Answer;
+use super::call::{Session, call};
+use super::value;
 use crate::pg::any::AnyValue;
 use crate::pg::datum::{Jsonb, TimestampTz};
 use crate::pg::jsonb::Object;
-use crate::pg::spi::Access;
-use crate::store::attribute::{self, Stored};
+use crate::pg::report::{Answer, collected};
+use crate::pg::sql::NameText;
+use crate::pg::text::Text;
+use crate::protection::{self, Item, Protection, Verb};
 
 /// Creates an attribute; one that is there raises unique_violation.
 #[pg_extern]
 fn sso_attr_create(
-    ust: Option<&str>,
-    name: Option<&str>,
+    ust: Option<Text<'_>>,
+    name: Option<Text<'_>>,
     value: Option<AnyValue>,
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "false"),
 ) -> Answer<()> {
-    answer(|| {
-        let name = name::written(name)?;
-        let ttl = ttl(expiration)?;
-        let json = value::decode(value)?;
-        inserting(ust, |call| {
-            let content = value::protect(call.db, place(call, name), json, encrypt.unwrap_or(false))?;
-            if attribute::create(call.db, &call.session, name, &content, end(ttl, call.now)?, call.now) {
-                return Ok(());
-            }
-            Err(Error::AttributeExists(vec![name.to_owned()]))
+    call(|call| {
+        let name = name::validate_new(name.as_deref())?;
+        let expires_at = call.expires_at(expiration)?;
+        let protection = Protection::asked(Some(encrypt.unwrap_or(false)));
+        let item = Item { name, json: value::decode(value)?, protection, expires_at };
+        protection::prepare([protection].into_iter());
+        call.insert(ust, |session| match protection::create(&session.attributes, &item)? {
+            true => Ok(()),
+            false => Err(Error::AttributeExists([name].into_iter().collect())),
         })
     })
 }
@@ -40,27 +40,20 @@ fn sso_attr_create(
 /// Replaces the value of an attribute; one that is not there raises no_data_found.
 #[pg_extern]
 fn sso_attr_update(
-    ust: Option<&str>,
-    name: Option<&str>,
+    ust: Option<Text<'_>>,
+    name: Option<Text<'_>>,
     value: Option<AnyValue>,
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "NULL"),
 ) -> Answer<()> {
-    answer(|| {
-        let name = name::written(name)?;
-        let ttl = ttl(expiration)?;
-        let json = value::decode(value)?;
-        on_session(Access::Write, ust, |call| {
-            let end = end(ttl, call.now)?;
-            let updated = value::write(
-                call.db,
-                place(call, name),
-                json,
-                encrypt,
-                |content| attribute::update(call.db, &call.session, name, content, end, call.now),
-                || attribute::is_sealed(call.db, &call.session, name, call.now),
-            )?;
-            if updated { Ok(()) } else { Err(call.unless_ended(missing(name))) }
+    call(|call| {
+        let name = name::validate_new(name.as_deref())?;
+        let expires_at = call.expires_at(expiration)?;
+        let protection = Protection::asked(encrypt);
+        let item = Item { name, json: value::decode(value)?, protection, expires_at };
+        call.write(ust, |session| {
+            let updated = protection::write(Verb::Update, &session.attributes, &item)?;
+            session.is_there(name, updated)
         })
     })
 }
@@ -68,81 +61,70 @@ fn sso_attr_update(
 /// Creates or replaces an attribute.
 #[pg_extern]
 fn sso_attr_set(
-    ust: Option<&str>,
-    name: Option<&str>,
+    ust: Option<Text<'_>>,
+    name: Option<Text<'_>>,
     value: Option<AnyValue>,
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "NULL"),
 ) -> Answer<()> {
-    answer(|| {
-        let name = name::written(name)?;
-        let ttl = ttl(expiration)?;
-        let json = value::decode(value)?;
-        inserting(ust, |call| {
-            let end = end(ttl, call.now)?;
-            let set = value::write(
-                call.db,
-                place(call, name),
-                json,
-                encrypt,
-                |content| attribute::set(call.db, &call.session, name, content, end, call.now),
-                || attribute::is_sealed(call.db, &call.session, name, call.now),
-            )?;
-            if set { Ok(()) } else { Err(call.unless_ended(missing(name))) }
+    call(|call| {
+        let name = name::validate_new(name.as_deref())?;
+        let expires_at = call.expires_at(expiration)?;
+        let protection = Protection::asked(encrypt);
+        let item = Item { name, json: value::decode(value)?, protection, expires_at };
+        protection::prepare([protection].into_iter());
+        call.insert(ust, |session| {
+            let set = protection::write(Verb::Set, &session.attributes, &item)?;
+            session.is_there(name, set)
         })
     })
 }
 
-fn place<'a>(call: &Call<'_>, name: &'a str) -> Place<'a> {
-    Place { session: call.session.id, name }
-}
-
-fn missing(name: &str) -> Error {
-    Error::AttributeMissing(vec![name.to_owned()])
-}
-
 /// The value of an attribute; NULL where it is not there.
 #[pg_extern(stable, parallel_safe)]
-fn sso_attr_get(ust: Option<&str>, name: Option<&str>) -> Answer<Option<Jsonb>> {
-    answer(|| get(ust, name))
+fn sso_attr_get(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<Option<Jsonb>> {
+    call(|call| {
+        let name = name::validate_lookup(name.as_deref())?;
+        call.read(ust, |session| get(session, name))
+    })
 }
 
 /// The value as text, a string without its quotes; NULL where it is not there.
 #[pg_extern(stable, parallel_safe)]
-fn sso_attr_get_text(ust: Option<&str>, name: Option<&str>) -> Answer<Option<String>> {
-    answer(|| Ok(get(ust, name)?.and_then(Jsonb::to_unquoted)))
+fn sso_attr_get_text(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<Option<String>> {
+    call(|call| {
+        let name = name::validate_lookup(name.as_deref())?;
+        let value = call.read(ust, |session| get(session, name))?;
+        Ok(value.and_then(Jsonb::to_unquoted))
+    })
 }
 
-fn get(ust: Option<&str>, name: Option<&str>) -> Result<Option<Jsonb>> {
-    let name = name::sought(name)?;
-    let (session, stored) = on_session(Access::Read, ust, |call| {
-        Ok((call.session, attribute::get(call.db, &call.session, name, call.now)))
-    })?;
-    stored.map(|stored| value::reveal(Place { session: session.id, name }, &stored)).transpose()
+fn get(session: &Session<'_>, name: &str) -> Result<Option<Jsonb>> {
+    let value = session.attributes.get(name)?;
+    value.map(|value| protection::reveal(&session.attributes, name, value)).transpose()
 }
 
 /// Gives the value and deletes the attribute in the same step; NULL where it is not there.
 #[pg_extern]
-fn sso_attr_take(ust: Option<&str>, name: Option<&str>) -> Answer<Option<Jsonb>> {
-    answer(|| {
-        let name = name::sought(name)?;
-        let (session, stored) = on_session(Access::Write, ust, |call| {
-            let stored = attribute::take(call.db, &call.session, name, call.now);
-            call.still_live(stored.is_some())?;
-            Ok((call.session, stored))
-        })?;
-        stored.map(|stored| value::reveal(Place { session: session.id, name }, &stored)).transpose()
+fn sso_attr_take(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<Option<Jsonb>> {
+    call(|call| {
+        let name = name::validate_lookup(name.as_deref())?;
+        call.write(ust, |session| {
+            let value = session.attributes.take(name)?;
+            session.still_live(value.is_some())?;
+            value.map(|value| protection::reveal(&session.attributes, name, value)).transpose()
+        })
     })
 }
 
 /// Deletes an attribute; false where it is not there.
 #[pg_extern]
-fn sso_attr_delete(ust: Option<&str>, name: Option<&str>) -> Answer<bool> {
-    answer(|| {
-        let name = name::sought(name)?;
-        on_session(Access::Write, ust, |call| {
-            let deleted = attribute::delete(call.db, &call.session, name, call.now);
-            call.still_live(deleted)?;
+fn sso_attr_delete(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<bool> {
+    call(|call| {
+        let name = name::validate_lookup(name.as_deref())?;
+        call.write(ust, |session| {
+            let deleted = session.attributes.delete(name);
+            session.still_live(deleted)?;
             Ok(deleted)
         })
     })
@@ -150,35 +132,30 @@ fn sso_attr_delete(ust: Option<&str>, name: Option<&str>) -> Answer<bool> {
 
 /// Whether an attribute is there.
 #[pg_extern(stable, parallel_safe)]
-fn sso_attr_exists(ust: Option<&str>, name: Option<&str>) -> Answer<bool> {
-    answer(|| {
-        let name = name::sought(name)?;
-        on_session(Access::Read, ust, |call| Ok(attribute::exists(call.db, &call.session, name, call.now)))
+fn sso_attr_exists(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<bool> {
+    call(|call| {
+        let name = name::validate_lookup(name.as_deref())?;
+        call.read(ust, |session| Ok(session.attributes.is_sealed(name)?.is_some()))
     })
 }
 
-/// Moves the end of an attribute; one that is not there raises no_data_found.
+/// Has an attribute expire at another time; one that is not there raises no_data_found.
 #[pg_extern]
-fn sso_attr_set_expiry(ust: Option<&str>, name: Option<&str>, expiration: Option<f64>) -> Answer<()> {
-    answer(|| {
-        let name = name::written(name)?;
-        let ttl = ttl(expiration)?;
-        on_session(Access::Write, ust, |call| {
-            let end = end(ttl, call.now)?.unwrap_or(Timestamp::NEVER);
-            if attribute::set_expiry(call.db, &call.session, name, end, call.now) {
-                return Ok(());
-            }
-            Err(call.unless_ended(missing(name)))
-        })
+fn sso_attr_set_expiry(ust: Option<Text<'_>>, name: Option<Text<'_>>, expiration: Option<f64>) -> Answer<()> {
+    call(|call| {
+        let name = name::validate_new(name.as_deref())?;
+        let expires_at = call.expires_at(expiration)?.unwrap_or(Timestamp::NEVER);
+        call.write(ust, |session| session.is_there(name, session.attributes.set_expiry(name, expires_at)))
     })
 }
 
 /// The names of all attributes, in byte order.
 #[pg_extern(stable, parallel_safe)]
-fn sso_attr_names(ust: Option<&str>) -> std::result::Result<SetOfIterator<'static, String>, ErrorReport> {
-    answer(|| {
-        let names =
-            on_session(Access::Read, ust, |call| Ok(attribute::names(call.db, &call.session, call.now)))?;
+fn sso_attr_names(
+    ust: Option<Text<'_>>,
+) -> std::result::Result<SetOfIterator<'static, NameText>, ErrorReport> {
+    call(|call| {
+        let names = call.read(ust, |session| Ok(session.attributes.names()))?;
         Ok(SetOfIterator::new(names))
     })
 }
@@ -187,12 +164,12 @@ fn sso_attr_names(ust: Option<&str>) -> std::result::Result<SetOfIterator<'stati
 #[pg_extern(stable, parallel_safe)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns off the signature")]
 fn sso_attr_list(
-    ust: Option<&str>,
+    ust: Option<Text<'_>>,
 ) -> std::result::Result<
     TableIterator<
         'static,
         (
-            name!(name, String),
+            name!(name, NameText),
             name!(value, Jsonb),
             name!(encrypted, bool),
             name!(created_at, TimestampTz),
@@ -202,31 +179,36 @@ fn sso_attr_list(
     >,
     ErrorReport,
 > {
-    answer(|| {
-        let (session, listed) = on_session(Access::Read, ust, |call| {
-            Ok((call.session, attribute::list(call.db, &call.session, call.now)))
+    call(|call| {
+        let rows = call.read(ust, |session| {
+            let attributes = &session.attributes;
+            collected(attributes.list()?.into_iter().map(|row| {
+                let encrypted = row.value.is_sealed();
+                let value = protection::reveal(attributes, &row.name, row.value)?;
+                let expires_at = row.expires_at.finite().map(TimestampTz::from);
+                Ok((row.name, value, encrypted, row.created_at.into(), row.updated_at.into(), expires_at))
+            }))
         })?;
-        let rows = listed.into_iter().map(|row| {
-            let encrypted = matches!(row.stored, Stored::Sealed(_));
-            let value = value::reveal(Place { session: session.id, name: &row.name }, &row.stored)?;
-            let expires_at = row.expires_at.finite().map(TimestampTz::from);
-            Ok((row.name, value, encrypted, row.created_at.into(), row.updated_at.into(), expires_at))
-        });
-        Ok(TableIterator::new(rows.collect::<Result<Vec<_>>>()?))
+        Ok(TableIterator::new(rows))
     })
 }
 
 /// All attributes of a session as one object.
 #[pg_extern(stable, parallel_safe)]
-fn sso_attr_get_all(ust: Option<&str>) -> Answer<Jsonb> {
-    answer(|| {
-        let (session, listed) = on_session(Access::Read, ust, |call| {
-            Ok((call.session, attribute::list(call.db, &call.session, call.now)))
+fn sso_attr_get_all(ust: Option<Text<'_>>) -> Answer<Jsonb> {
+    call(|call| {
+        let values = call.read(ust, |session| {
+            let attributes = &session.attributes;
+            collected(
+                attributes
+                    .list()?
+                    .into_iter()
+                    .map(|row| Ok((row.name, protection::reveal(attributes, &row.name, row.value)?))),
+            )
         })?;
         let mut object = Object::new();
-        for row in &listed {
-            let place = Place { session: session.id, name: &row.name };
-            object.entry(&row.name, value::reveal(place, &row.stored)?.into())?;
+        for (name, value) in &values {
+            object.entry(name, (*value).into())?;
         }
         Ok(object.finish())
     })

@@ -6,9 +6,9 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use sso_attr_core::Error;
 
-use super::answer;
-use crate::error::Answer;
+use super::call::call;
 use crate::pg::datum::TimestampTz;
+use crate::pg::report::Answer;
 use crate::pg::spi::{Access, as_owner};
 use crate::rekey::{self, Pass};
 use crate::store::key::{self, Use};
@@ -31,7 +31,7 @@ fn sso_attr_keys() -> Result<
     >,
     ErrorReport,
 > {
-    answer(|| {
+    call(|_| {
         let ring = vault::keyring()?;
         let (checks, uses) = as_owner(Access::Read, |db| (key::all_check_values(db), key::uses(db)));
         let mut known: BTreeMap<u32, (Vec<Vec<u8>>, Option<Use>)> = BTreeMap::new();
@@ -69,17 +69,22 @@ fn sso_attr_keys() -> Result<
 /// Encrypts values of other keys anew under the primary one.
 #[pg_extern]
 fn sso_attr_rekey(max_rows: default!(Option<i64>, "NULL")) -> Answer<i64> {
-    answer(|| {
+    call(|_| {
         let most = max_rows.unwrap_or(i64::MAX);
         if most < 0 {
             return Err(Error::argument("max_rows must not be negative"));
         }
+        if most == 0 {
+            return Ok(0);
+        }
+        vault::renew();
+        let sealer = as_owner(Access::Write, vault::sealer)?;
         let mut pass = Pass::default();
         let done = |pass: &Pass| i64::try_from(pass.resealed()).unwrap_or(i64::MAX);
         while !pass.is_over() && done(&pass) < most {
             let limit = rekey::BATCH.min(most - done(&pass));
             // A connection for each batch: it holds its results until it is closed.
-            as_owner(Access::Write, |db| rekey::batch(db, &mut pass, limit))?;
+            as_owner(Access::Write, |db| rekey::batch(db, &sealer, &mut pass, limit))?;
         }
         pass.warn_of_unopened();
         Ok(done(&pass))

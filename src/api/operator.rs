@@ -4,10 +4,10 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use sso_attr_core::Error;
 
-use super::answer;
-use crate::error::Answer;
+use super::call::call;
 use crate::pg::clock;
 use crate::pg::datum::TimestampTz;
+use crate::pg::report::Answer;
 use crate::pg::spi::{Access, as_owner};
 use crate::purge::sweep::Sweep;
 use crate::settings;
@@ -16,7 +16,7 @@ use crate::store::purge::{self, Run};
 /// One sweep in the caller's transaction; returns the rows removed.
 #[pg_extern]
 fn sso_attr_purge(max_rows: default!(Option<i64>, "NULL")) -> Answer<i64> {
-    answer(|| {
+    call(|_| {
         let max_rows = match max_rows.map(u64::try_from) {
             None => u64::MAX,
             Some(Ok(rows)) => rows,
@@ -26,7 +26,7 @@ fn sso_attr_purge(max_rows: default!(Option<i64>, "NULL")) -> Answer<i64> {
         while !sweep.is_over() && sweep.removed() < max_rows {
             let limit = settings::purge_batch_size().min(max_rows - sweep.removed());
             // A connection for each batch: it holds its results until it is closed.
-            as_owner(Access::Write, |db| sweep.batch(db, limit));
+            as_owner(Access::Write, |db| sweep.batch(db, limit))?;
         }
         let removed = sweep.removed();
         let run = Run {
@@ -58,7 +58,7 @@ fn sso_attr_purge_status() -> Result<
     >,
     ErrorReport,
 > {
-    answer(|| {
+    call(|_| {
         let status = as_owner(Access::Read, |db| purge::status(db, clock::now()));
         Ok(TableIterator::once((
             status.started_at.map(TimestampTz::from),

@@ -6,6 +6,7 @@ use pgrx::pg_sys;
 
 use super::datum::{Jsonb, bytes, detoast};
 use super::jsonb::Part;
+use super::text::checked;
 
 /// An `anycompatible` argument: an untyped literal or parameter arrives as text.
 #[derive(Clone, Copy)]
@@ -41,14 +42,19 @@ impl AnyValue {
     /// A text, as the JSON string that `to_jsonb` makes of it; `None` where it is too long for one,
     /// and for every other type.
     pub fn as_string(&self) -> Option<Part<'_>> {
-        if self.type_oid == pg_sys::TEXTOID { Part::string(bytes(self.datum)) } else { None }
+        if self.type_oid != pg_sys::TEXTOID {
+            return None;
+        }
+        // SAFETY: the type says that the datum is a text, which lives as long as the call.
+        Part::string(checked(unsafe { bytes(self.datum) }))
     }
 
     /// What `to_jsonb` makes of the value, with the rights of the current user: a cast to json
     /// that a user defined is user code.
     pub fn to_jsonb(self) -> Jsonb {
         if self.type_oid == pg_sys::JSONBOID {
-            return Jsonb(detoast(self.datum));
+            // SAFETY: the type says that the datum is a jsonb.
+            return Jsonb(unsafe { detoast(self.datum) });
         }
         // SAFETY: to_jsonb asks its call expression for the argument's type; the expression built
         // here names type_oid, which is the type of the datum. Everything lives in the current

@@ -16,7 +16,8 @@ macro_rules! pass_through {
                 null: bool,
                 _: pg_sys::Oid,
             ) -> Option<Self> {
-                (!null).then(|| $type($decode(datum)))
+                // SAFETY: the SQL signature declares the argument with this very type.
+                (!null).then(|| $type(unsafe { $decode(datum) }))
             }
         }
 
@@ -65,17 +66,27 @@ pass_through!(Inet, "inet", pg_sys::INETOID, detoast);
 #[derive(Clone, Copy)]
 pub struct TimestampTz(pg_sys::Datum);
 
-pass_through!(TimestampTz, "timestamptz", pg_sys::TIMESTAMPTZOID, std::convert::identity);
+pass_through!(TimestampTz, "timestamptz", pg_sys::TIMESTAMPTZOID, by_value);
+
+unsafe fn by_value(datum: pg_sys::Datum) -> pg_sys::Datum {
+    datum
+}
 
 /// A varlena with its full header and in one piece.
-pub(super) fn detoast(datum: pg_sys::Datum) -> pg_sys::Datum {
-    // SAFETY: called only on non-null datums of varlena types.
+///
+/// # Safety
+/// The datum is a non-null one of a varlena type.
+pub(super) unsafe fn detoast(datum: pg_sys::Datum) -> pg_sys::Datum {
+    // SAFETY: as the caller says.
     unsafe { pg_sys::pg_detoast_datum(datum.cast_mut_ptr()) }.into()
 }
 
 /// The bytes of a varlena, a toasted one's in the current memory.
-pub(super) fn bytes<'a>(datum: pg_sys::Datum) -> &'a [u8] {
-    // SAFETY: called only on non-null datums of varlena types, whose callers say how long they live.
+///
+/// # Safety
+/// The datum is a non-null one of a varlena type, which lives as long as the bytes are used.
+pub(super) unsafe fn bytes<'a>(datum: pg_sys::Datum) -> &'a [u8] {
+    // SAFETY: as the caller says.
     unsafe {
         let mut varlena = datum.cast_mut_ptr();
         if pgrx::varatt_is_1b_e(varlena) || pgrx::varatt_is_4b_c(varlena) {
@@ -86,9 +97,12 @@ pub(super) fn bytes<'a>(datum: pg_sys::Datum) -> &'a [u8] {
 }
 
 /// A copy of a varlena in that memory, with its full header and in one piece.
-pub(super) fn copied_to(memory: pg_sys::MemoryContext, datum: pg_sys::Datum) -> pg_sys::Datum {
-    // SAFETY: called only on non-null datums of varlena types, with a context that is alive; an
-    // ERROR resets the current context.
+///
+/// # Safety
+/// The datum is a non-null one of a varlena type; the context is alive. An ERROR resets the current
+/// context.
+pub(super) unsafe fn copied_to(memory: pg_sys::MemoryContext, datum: pg_sys::Datum) -> pg_sys::Datum {
+    // SAFETY: as the caller says.
     unsafe {
         let former = pg_sys::MemoryContextSwitchTo(memory);
         let copy = pg_sys::pg_detoast_datum_copy(datum.cast_mut_ptr());

@@ -5,23 +5,20 @@ use std::ffi::CStr;
 use std::marker::PhantomData;
 
 use pgrx::pg_sys::{self, JsonbIteratorToken as Token, jbvType as Kind};
-use sso_attr_core::item::{Json, Scalar};
+use sso_attr_core::item::{Element, Scalar};
 use sso_attr_core::{Error, Result};
 use zeroize::Zeroize;
 
 use super::datum::Jsonb;
+use super::text::{checked, stored};
 
 impl Jsonb {
-    /// Parses JSON text that PostgreSQL itself wrote.
-    pub fn from_text(text: &[u8]) -> Jsonb {
-        let mut terminated = Vec::with_capacity(text.len() + 1);
-        terminated.extend_from_slice(text);
-        terminated.push(0);
+    /// Parses JSON text that PostgreSQL itself wrote and that ends with a NUL.
+    pub(super) fn from_text(text: &[u8]) -> Jsonb {
+        debug_assert_eq!(text.last(), Some(&0));
         // SAFETY: jsonb_in takes a NUL-terminated string, which it does not keep.
-        let datum = unsafe {
-            pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(terminated.as_ptr().into())])
-        };
-        terminated.zeroize();
+        let datum =
+            unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(text.as_ptr().into())]) };
         Jsonb(datum.unwrap_or_else(|| unreachable!("jsonb_in gives no null")))
     }
 
@@ -36,7 +33,7 @@ impl Jsonb {
             Some(Scalar::Null) => None,
             Some(Scalar::String(text)) => Some(text.into_owned()),
             Some(Scalar::Number(digits)) => Some(digits),
-            _ => Some(self.with_text(str::to_owned)),
+            _ => Some(self.with_text(|text| stored(text).to_owned())),
         }
     }
 
@@ -44,27 +41,35 @@ impl Jsonb {
         Walk::over(self.root(), |header| header & pg_sys::JB_FSCALAR != 0)?.next(Token::WJB_ELEM)
     }
 
-    /// Hands the value's JSON text, as `value::text`, to `read` and wipes it afterwards.
-    pub fn with_text<R>(self, read: impl FnOnce(&str) -> R) -> R {
-        // SAFETY: self is a detoasted jsonb, so `root` follows its length word; JsonbToCString
-        // returns a palloc'd NUL-terminated string in the database encoding, which is UTF8.
+    /// Hands the value's JSON text, as `value::text`, to `read` and wipes it afterwards. It is UTF-8
+    /// if all strings in the value are.
+    pub fn with_text<R>(self, read: impl FnOnce(&[u8]) -> R) -> R {
+        // SAFETY: JsonbToCString returns a palloc'd NUL-terminated string.
         unsafe {
-            let length = pgrx::varsize_any(self.0.cast_mut_ptr());
-            let text = pg_sys::JsonbToCString(std::ptr::null_mut(), self.root(), length as i32);
+            let text = pg_sys::JsonbToCString(std::ptr::null_mut(), self.root(), self.size());
             let bytes = CStr::from_ptr(text).count_bytes();
-            let result = read(std::str::from_utf8_unchecked(std::slice::from_raw_parts(text.cast(), bytes)));
+            let result = read(std::slice::from_raw_parts(text.cast(), bytes));
             std::slice::from_raw_parts_mut(text.cast::<u8>(), bytes).zeroize();
             pg_sys::pfree(text.cast());
             result
         }
     }
 
-    /// The elements of an array; `None` for any other value.
-    pub fn elements(&self) -> Option<impl Iterator<Item = Part<'_>>> {
+    /// Bytes of the value with its header.
+    pub(super) fn size(&self) -> i32 {
+        // SAFETY: self is a detoasted jsonb.
+        unsafe { pgrx::varsize_any(self.0.cast_mut_ptr()) as i32 }
+    }
+
+    /// The elements of an array as items of a batch, `None` being one that is no object; `None` for
+    /// any other value.
+    pub fn elements(&self) -> Option<impl ExactSizeIterator<Item = Option<Element<'_, Part<'_>>>>> {
         let mut walk = Walk::over(self.root(), |header| {
             header & pg_sys::JB_FARRAY != 0 && header & pg_sys::JB_FSCALAR == 0
         })?;
-        Some(std::iter::from_fn(move || walk.next(Token::WJB_ELEM)))
+        // SAFETY: self is a detoasted jsonb.
+        let length = unsafe { (*self.root()).header & pg_sys::JB_CMASK };
+        Some((0..length).map(move |_| walk.next(Token::WJB_ELEM).and_then(Part::element)))
     }
 
     /// Whether the value is an object.
@@ -73,7 +78,7 @@ impl Jsonb {
         unsafe { (*self.root()).header & pg_sys::JB_FOBJECT != 0 }
     }
 
-    fn root(&self) -> *mut pg_sys::JsonbContainer {
+    pub(super) fn root(&self) -> *mut pg_sys::JsonbContainer {
         // SAFETY: self is a detoasted jsonb; no reference is made.
         unsafe { &raw mut (*self.0.cast_mut_ptr::<pg_sys::Jsonb>()).root }
     }
@@ -99,8 +104,8 @@ impl<'a> Part<'a> {
         part
     }
 
-    /// A JSON string; `None` where the text, in UTF8, is longer than jsonb can hold.
-    pub(super) fn string(text: &'a [u8]) -> Option<Part<'a>> {
+    /// A JSON string; `None` where the text is longer than jsonb can hold.
+    pub(super) fn string(text: &'a str) -> Option<Part<'a>> {
         if text.len() > pg_sys::JENTRY_OFFLENMASK as usize {
             return None;
         }
@@ -115,27 +120,36 @@ impl<'a> Part<'a> {
         Part { value, lifetime: PhantomData }
     }
 
-    /// The keys and values of an object; `None` for any other value.
-    pub fn entries(self) -> Option<impl Iterator<Item = (&'a str, Part<'a>)>> {
+    /// The value as an item of a batch; `None` where it is no object.
+    fn element(self) -> Option<Element<'a, Part<'a>>> {
         if self.value.type_ != Kind::jbvBinary {
             return None;
         }
         // SAFETY: the type says which member of the union is set.
         let container = unsafe { self.value.val.binary.data };
         let mut walk = Walk::over(container, |header| header & pg_sys::JB_FOBJECT != 0)?;
-        Some(std::iter::from_fn(move || {
-            let key: Part<'a> = walk.next(Token::WJB_KEY)?;
-            Some((key.text()?, walk.next(Token::WJB_VALUE)?))
-        }))
+        let mut element = Element::default();
+        while let Some(key) = walk.next(Token::WJB_KEY) {
+            let value: Part<'a> = walk.next(Token::WJB_VALUE)?;
+            match key.text()? {
+                "name" => element.name = Some(value.scalar()),
+                "value" => element.value = Some(value),
+                "expiration" => element.expiration = Some(value.scalar()),
+                "encrypt" => element.encrypt = Some(value.scalar()),
+                unknown => {
+                    element.unknown.get_or_insert(unknown);
+                }
+            }
+        }
+        Some(element)
     }
 
+    /// A string's text; what is not UTF-8 raises.
     fn text(self) -> Option<&'a str> {
-        // SAFETY: the type says which member of the union is set; a jsonb's strings are in the
-        // database encoding, which is UTF8.
+        // SAFETY: the type says which member of the union is set.
         (self.value.type_ == Kind::jbvString).then(|| unsafe {
             let string = self.value.val.string;
-            let bytes = std::slice::from_raw_parts(string.val.cast::<u8>(), string.len as usize);
-            std::str::from_utf8_unchecked(bytes)
+            checked(std::slice::from_raw_parts(string.val.cast::<u8>(), string.len as usize))
         })
     }
 
@@ -153,16 +167,14 @@ impl<'a> Part<'a> {
             _ => self.text().map(|text| text.len() * 6 + 2),
         }
     }
-}
 
-impl<'a> Json<'a> for Part<'a> {
     fn scalar(self) -> Scalar<'a> {
         match self.value.type_ {
             Kind::jbvNull => Scalar::Null,
             // SAFETY: the type says which member of the union is set.
             Kind::jbvBool => Scalar::Bool(unsafe { self.value.val.boolean }),
             Kind::jbvString => self.text().map_or(Scalar::Null, |text| Scalar::String(Cow::Borrowed(text))),
-            Kind::jbvNumeric => Scalar::Number(self.to_jsonb().with_text(str::to_owned)),
+            Kind::jbvNumeric => Scalar::Number(self.to_jsonb().with_text(|text| checked(text).to_owned())),
             _ => Scalar::Other,
         }
     }
@@ -192,7 +204,7 @@ impl<'a> Object<'a> {
 
     /// Adds a value under a name.
     pub fn entry(&mut self, name: &'a str, value: Part<'a>) -> Result<()> {
-        let name = Part::string(name.as_bytes()).ok_or_else(|| Error::TooLong {
+        let name = Part::string(name).ok_or_else(|| Error::TooLong {
             what: "name".into(),
             limit: pg_sys::JENTRY_OFFLENMASK.into(),
             unit: "bytes",

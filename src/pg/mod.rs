@@ -1,12 +1,22 @@
 //! The only place that touches PostgreSQL's C interface: everything `unsafe` is below here.
+//!
+//! Values that are handed out ([`datum`], [`envelope`], [`sql::Name`]) lie in the memory of the SQL
+//! call that asked for them and are gone when it returns: nobody keeps them.
 
 pub mod any;
 pub mod clock;
 pub mod datum;
+pub mod envelope;
+pub mod interrupt;
 pub mod jsonb;
 mod owner;
-pub mod param;
-pub mod row;
+pub mod planner;
+pub mod process;
+pub mod report;
 pub mod settings;
 pub mod spi;
+pub mod sql;
+pub mod statement;
+pub mod text;
+pub mod transaction;
 pub mod worker;

@@ -16,7 +16,8 @@ unsafe extern "C-unwind" fn forget_schema(_argument: pg_sys::Datum, _cache: i32,
     SCHEMA.set(None);
 }
 
-/// SAFETY precondition: inside a transaction.
+/// # Safety
+/// Inside a transaction.
 pub(super) unsafe fn schema_and_owner() -> (pg_sys::Oid, pg_sys::Oid) {
     if let Some(known) = SCHEMA.get() {
         return known;
@@ -36,7 +37,8 @@ pub(super) unsafe fn schema_and_owner() -> (pg_sys::Oid, pg_sys::Oid) {
     }
 }
 
-/// SAFETY precondition: inside a transaction.
+/// # Safety
+/// Inside a transaction.
 unsafe fn look_up_schema_and_owner() -> (pg_sys::Oid, pg_sys::Oid) {
     // SAFETY: the cache entry is read before it is released; NAMESPACENAME entries are
     // pg_namespace rows, whose fixed part FormData_pg_namespace describes.

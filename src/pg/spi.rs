@@ -4,48 +4,16 @@
 //! transaction's memory; this one does neither. Rows are read as the executor brings them, without
 //! a table of copies, so a million calls in one transaction leave nothing behind.
 
-use std::cell::Cell;
-use std::ffi::CString;
 use std::marker::PhantomData;
 use std::thread::LocalKey;
 
-use pgrx::pg_sys;
+use pgrx::{pg_guard, pg_sys};
+use sso_attr_core::Error;
 
 use super::owner::schema_and_owner;
-use super::param::{Bound, Param};
-use super::row::{Receiver, Row};
-
-/// An SQL statement with N parameters that is prepared on first use and then kept for the life of
-/// the backend.
-///
-/// A kept plan survives DDL, DROP and CREATE EXTENSION (PostgreSQL revalidates it from its text)
-/// and is never freed: it belongs to the backend, and there is one thread.
-/// It is planned once, for any values: every statement goes by an index whatever they are, and to
-/// plan each of the first five executions anew, as is usual, costs more than those executions.
-pub struct Statement<const N: usize> {
-    sql: &'static str,
-    parameters: [pg_sys::Oid; N],
-    plan: Cell<pg_sys::SPIPlanPtr>,
-}
-
-impl<const N: usize> Statement<N> {
-    pub const fn new(sql: &'static str, parameters: [pg_sys::Oid; N]) -> Self {
-        Statement { sql, parameters, plan: Cell::new(std::ptr::null_mut()) }
-    }
-}
-
-/// Declares a [`Statement`]: its name, its parameters' types, its text.
-macro_rules! statement {
-    ($(#[$doc:meta])* $name:ident($($parameter:ident),*) = $sql:expr) => {
-        thread_local! {
-            $(#[$doc])*
-            static $name: $crate::pg::spi::Statement<{ <[&str]>::len(&[$(stringify!($parameter)),*]) }> = const {
-                $crate::pg::spi::Statement::new($sql, [$(pgrx::pg_sys::$parameter),*])
-            };
-        }
-    };
-}
-pub(crate) use statement;
+use super::planner::{Closed, Way};
+use super::report::raise;
+use super::statement::{Bound, Columns, Params, Statement, check_columns};
 
 /// Whether a call's statements may write.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,8 +33,9 @@ pub struct Db {
     schema: pg_sys::Oid,
     caller: pg_sys::Oid,
     security_context: i32,
-    /// The caller's memory.
+    /// The memory of the call.
     memory: pg_sys::MemoryContext,
+    closed: Closed,
     thread: PhantomData<*mut ()>,
 }
 
@@ -74,7 +43,9 @@ pub struct Db {
 ///
 /// This is what SECURITY DEFINER does, without its cost of 11,000 to 15,000 instructions for a
 /// SET clause. No user code can run in between: statements are fully qualified, and what a caller
-/// can define (casts, operators, functions) is never looked up.
+/// can define (casts, operators, functions) is never looked up. Code of the owner can, as triggers;
+/// it is restricted as in a security-restricted operation, so that it cannot put off anything to a
+/// time when the caller's rights are back.
 pub fn as_owner<T>(access: Access, work: impl FnOnce(&Db) -> T) -> T {
     work(&Db::open(access))
 }
@@ -88,6 +59,7 @@ unsafe extern "C-unwind" {
 
 impl Db {
     fn open(access: Access) -> Db {
+        const RESTRICTED: u32 = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
         let mut caller = pg_sys::InvalidOid;
         let mut security_context = 0;
         // SAFETY: we are inside a transaction, as every SQL function call is. Should an ERROR
@@ -97,8 +69,9 @@ impl Db {
             let memory = pg_sys::CurrentMemoryContext;
             pg_sys::SPI_connect();
             GetUserIdAndSecContext(&mut caller, &mut security_context);
-            SetUserIdAndSecContext(owner, security_context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32);
-            Db { access, schema, caller, security_context, memory, thread: PhantomData }
+            SetUserIdAndSecContext(owner, security_context | RESTRICTED as i32);
+            let closed = Closed::for_statements();
+            Db { access, schema, caller, security_context, memory, closed, thread: PhantomData }
         }
     }
 
@@ -107,98 +80,90 @@ impl Db {
         self.schema.to_u32()
     }
 
-    /// The id of the current transaction, 0 while it has written nothing.
-    pub fn transaction(&self) -> u32 {
-        // SAFETY: inside a transaction; assigns no id.
-        unsafe { pg_sys::GetTopTransactionIdIfAny() }.into_inner()
-    }
-
     /// Runs a statement and counts the rows that it returned or changed.
-    pub fn run<const N: usize>(
+    pub fn run<P: Params, C: Columns>(
         &self,
-        statement: &'static LocalKey<Statement<N>>,
-        params: [Param<'_>; N],
+        statement: &'static LocalKey<Statement<P, C>>,
+        params: P::Values<'_>,
     ) -> u64 {
-        self.each(statement, params, ALL, |_| ())
+        self.execute(statement, params, ALL, |_| ())
     }
 
     /// What `read` makes of the first row that a statement returns; none is looked for behind it.
-    pub fn one<T, const N: usize>(
+    pub fn one<P: Params, C: Columns, T>(
         &self,
-        statement: &'static LocalKey<Statement<N>>,
-        params: [Param<'_>; N],
-        mut read: impl FnMut(&Row<'_>) -> Option<T>,
+        statement: &'static LocalKey<Statement<P, C>>,
+        params: P::Values<'_>,
+        mut read: impl FnMut(C::Row<'_>) -> T,
     ) -> Option<T> {
         let mut found = None;
-        self.each(statement, params, 1, |row| found = read(row));
+        self.execute(statement, params, 1, |row| found = Some(read(row)));
         found
     }
 
     /// What `read` makes of the rows that a statement returns.
-    pub fn all<T, const N: usize>(
+    pub fn all<P: Params, C: Columns, T>(
         &self,
-        statement: &'static LocalKey<Statement<N>>,
-        params: [Param<'_>; N],
-        mut read: impl FnMut(&Row<'_>) -> Option<T>,
+        statement: &'static LocalKey<Statement<P, C>>,
+        params: P::Values<'_>,
+        mut read: impl FnMut(C::Row<'_>) -> T,
     ) -> Vec<T> {
         let mut found = Vec::new();
-        self.each(statement, params, ALL, |row| found.extend(read(row)));
+        self.execute(statement, params, ALL, |row| {
+            if found.try_reserve(1).is_err() {
+                raise(Error::OutOfMemory);
+            }
+            found.push(read(row));
+        });
         found
     }
 
-    fn each<const N: usize>(
+    /// Shows each row that a statement returns to `read` and counts the rows.
+    pub fn run_each<P: Params, C: Columns>(
         &self,
-        statement: &'static LocalKey<Statement<N>>,
-        params: [Param<'_>; N],
-        limit: u64,
-        mut read: impl FnMut(&Row<'_>),
+        statement: &'static LocalKey<Statement<P, C>>,
+        params: P::Values<'_>,
+        read: impl FnMut(C::Row<'_>),
     ) -> u64 {
-        let mut read = |slot| read(&Row::new(slot, self.memory));
-        let mut receiver = Receiver::new(&mut read);
+        self.execute(statement, params, ALL, read)
+    }
+
+    fn execute<P: Params, C: Columns>(
+        &self,
+        statement: &'static LocalKey<Statement<P, C>>,
+        params: P::Values<'_>,
+        limit: u64,
+        mut read: impl FnMut(C::Row<'_>),
+    ) -> u64 {
+        let memory = self.memory;
+        // SAFETY: the executor fills the slot with the columns that `start` has checked.
+        let mut read = |slot| read(unsafe { C::read(slot, memory) });
+        let mut receiver = Receiver::new(C::OIDS, &mut read);
         statement.with(|statement| {
-            let mut bound = Bound::new(params, &statement.parameters);
-            // SAFETY: SPI is connected; the plan takes N parameters of these types, which
-            // `statement!` declares and every use is tested for. Receiver and parameters outlive
-            // the call.
+            let mut bound = P::bind(params);
+            if statement.way != Way::Index {
+                self.closed.go(statement.way);
+            }
+            // SAFETY: SPI is connected; the plan takes parameters of these types. Receiver and
+            // parameters outlive the execution.
             unsafe {
                 let options = pg_sys::SPIExecuteOptions {
-                    params: (&raw mut bound).cast(),
+                    params: bound.list(),
                     read_only: self.access == Access::Read,
                     tcount: limit,
                     dest: (&raw mut receiver).cast(),
                     ..Default::default()
                 };
-                let code = pg_sys::SPI_execute_plan_extended(self.plan(statement), &options);
+                let code = pg_sys::SPI_execute_plan_extended(statement.plan(), &options);
                 if code < 0 {
-                    pgrx::error!("SPI failed with code {code}: {}", statement.sql);
+                    statement.fail(code);
+                }
+                if statement.way != Way::Index {
+                    self.closed.go(Way::Index);
                 }
                 pg_sys::SPI_processed
             }
         })
-    }
-
-    /// SAFETY precondition: SPI is connected.
-    unsafe fn plan<const N: usize>(&self, statement: &Statement<N>) -> pg_sys::SPIPlanPtr {
-        let kept = statement.plan.get();
-        if !kept.is_null() {
-            return kept;
-        }
-        let sql = CString::new(statement.sql).unwrap_or_default();
-        // SAFETY: the types are as many as their count; SPI reads them and the text only.
-        // Keeping moves the plan out of this connection's memory.
-        unsafe {
-            let plan = pg_sys::SPI_prepare_cursor(
-                sql.as_ptr(),
-                N as i32,
-                statement.parameters.as_ptr().cast_mut(),
-                pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
-            );
-            if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
-                pgrx::error!("SPI cannot prepare: {}", statement.sql);
-            }
-            statement.plan.set(plan);
-            plan
-        }
     }
 }
 
@@ -214,3 +179,47 @@ impl Drop for Db {
         }
     }
 }
+
+/// Takes a statement's rows one by one, as the executor brings them.
+#[repr(C)]
+struct Receiver<'a> {
+    /// What PostgreSQL sees of it.
+    interface: pg_sys::DestReceiver,
+    types: &'static [pg_sys::Oid],
+    read: &'a mut dyn FnMut(*mut pg_sys::TupleTableSlot),
+}
+
+impl<'a> Receiver<'a> {
+    fn new(types: &'static [pg_sys::Oid], read: &'a mut dyn FnMut(*mut pg_sys::TupleTableSlot)) -> Self {
+        let interface = pg_sys::DestReceiver {
+            receiveSlot: Some(receive),
+            rStartup: Some(start),
+            rShutdown: Some(ignore),
+            rDestroy: Some(ignore),
+            mydest: pg_sys::CommandDest::DestNone,
+        };
+        Receiver { interface, types, read }
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn start(
+    receiver: *mut pg_sys::DestReceiver,
+    _operation: i32,
+    columns: pg_sys::TupleDesc,
+) {
+    // SAFETY: the executor hands back the receiver that `execute` gave it, and what it will bring.
+    unsafe { check_columns(columns, (*receiver.cast::<Receiver<'_>>()).types) };
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn receive(
+    slot: *mut pg_sys::TupleTableSlot,
+    receiver: *mut pg_sys::DestReceiver,
+) -> bool {
+    // SAFETY: as for `start`, with a filled slot.
+    unsafe { ((*receiver.cast::<Receiver<'_>>()).read)(slot) };
+    true
+}
+
+unsafe extern "C-unwind" fn ignore(_: *mut pg_sys::DestReceiver) {}

@@ -1,6 +1,6 @@
 //! Background workers: being one, starting one, and what two of them tell each other.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_int, c_void};
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
@@ -8,12 +8,15 @@ use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder};
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::shmem::PGRXSharedMemory;
 use pgrx::{PgLwLock, PgTryBuilder, pg_guard, pg_shmem_init, pg_sys};
+use sso_attr_core::name::MAX_CHARS;
 
 unsafe extern "C-unwind" {
     // pgrx's bindings wrap these in Rust functions, which cannot be installed as handlers.
     fn die(signal: c_int);
     #[link_name = "SignalHandlerForConfigReload"]
     fn reload(signal: c_int);
+    // In no binding.
+    static BackgroundWorkerList: *mut c_void;
 }
 
 const LIBRARY: &str = "sso_attr";
@@ -33,9 +36,9 @@ pub struct Visit {
     pub sessions: u64,
     /// Values encrypted anew under the primary key.
     pub resealed: u64,
-    /// The session that a pass of that has come to; `None` where none is under way.
-    pub rekeying: Option<[u8; 16]>,
-    pub failure: Line,
+    /// What a pass of that has come to; `None` where none is under way.
+    pub rekeying: Option<Mark>,
+    pub failure: Line<500>,
 }
 
 impl Visit {
@@ -48,20 +51,27 @@ impl Visit {
 // SAFETY: plain numbers and bytes, no pointers: valid in every process.
 unsafe impl PGRXSharedMemory for Visit {}
 
-/// A text of bounded length, which fits into shared memory.
+/// An attribute, by the primary key of its table.
 #[derive(Clone, Copy)]
-pub struct Line {
-    length: usize,
-    bytes: [u8; 500],
+pub struct Mark {
+    pub session: [u8; 16],
+    pub name: Line<{ 4 * MAX_CHARS }>,
 }
 
-impl Default for Line {
+/// A text of bounded length, which fits into shared memory; what is longer is cut.
+#[derive(Clone, Copy)]
+pub struct Line<const N: usize> {
+    length: usize,
+    bytes: [u8; N],
+}
+
+impl<const N: usize> Default for Line<N> {
     fn default() -> Self {
-        Line { length: 0, bytes: [0; 500] }
+        Line { length: 0, bytes: [0; N] }
     }
 }
 
-impl From<&str> for Line {
+impl<const N: usize> From<&str> for Line<N> {
     fn from(text: &str) -> Self {
         let mut line = Line::default();
         let fits = text.floor_char_boundary(line.bytes.len());
@@ -71,7 +81,7 @@ impl From<&str> for Line {
     }
 }
 
-impl Line {
+impl<const N: usize> Line<N> {
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
     }
@@ -100,16 +110,30 @@ pub fn note(ticket: u32, change: impl FnOnce(&mut Visit)) {
 
 /// Whether the library is being preloaded by a server that will run.
 pub fn is_preloading() -> bool {
-    // SAFETY: both are set before libraries are loaded and only read here.
-    unsafe { pg_sys::process_shared_preload_libraries_in_progress && !pg_sys::IsBinaryUpgrade }
+    // SAFETY: all are set before libraries are loaded and only read here.
+    unsafe {
+        pg_sys::process_shared_preload_libraries_in_progress
+            && pg_sys::IsPostmasterEnvironment
+            && !pg_sys::IsBinaryUpgrade
+    }
 }
 
-/// Has a launcher started as soon as the server can be written to, and again whenever it ends.
-/// To be called while preloading only.
+/// Has a launcher started as soon as the server can be written to, and again whenever it ends; false
+/// where the server has no room for it. To be called while preloading only.
 #[allow(unexpected_cfgs, reason = "the macro asks for releases of PostgreSQL that are not supported here")]
-pub fn register(name: &str, function: &str, restart: Duration) {
+pub fn register(name: &str, function: &str, restart: Duration) -> bool {
     pg_shmem_init!(VISIT);
+    let before = last_registered();
     builder(name, function).set_restart_time(Some(restart)).load();
+    last_registered() != before
+}
+
+/// The worker that was registered last. PostgreSQL does not tell whether it has taken one in.
+fn last_registered() -> *mut c_void {
+    // A list with one link up to release 17 and with two since, of which the second leads to the first member.
+    const FIRST: usize = if cfg!(feature = "pg18") { 1 } else { 0 };
+    // SAFETY: the postmaster, which this is, has the list to itself; only the pointer is looked at.
+    unsafe { (&raw const BackgroundWorkerList).cast::<*mut c_void>().add(FIRST).read() }
 }
 
 /// Runs a worker for a visit and waits for its end; false where the server has no room for one.
@@ -156,6 +180,8 @@ pub fn enter(application: &CStr, database: pg_sys::Oid) -> Result<(), String> {
         (c"enable_seqscan", c"off"),
         (c"enable_hashjoin", c"off"),
         (c"enable_mergejoin", c"off"),
+        // With scans off, one of a small table that has no index to go by counts as dear enough for JIT.
+        (c"jit", c"off"),
         #[cfg(any(feature = "pg17", feature = "pg18"))]
         (c"transaction_timeout", c"0"),
     ] {
@@ -291,12 +317,6 @@ pub fn hold_extension() -> bool {
         );
     }
     find() == extension
-}
-
-/// Whether the open transaction is read-only.
-pub fn is_read_only() -> bool {
-    // SAFETY: set when the transaction started.
-    unsafe { pg_sys::XactReadOnly }
 }
 
 /// A database that can be visited.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use pgrx::pg_sys::Oid;
 
+use super::warn_of_no_room;
 use crate::pg::clock;
 use crate::pg::worker::{self, Database, Visit};
 use crate::settings;
@@ -136,9 +137,9 @@ impl Launcher {
         worker::announce(Visit { ticket: self.ticket, entered: false, unfinished: false, ..known.sweep });
         if !worker::run("sso_attr purge", "sso_attr_visitor_main", database.oid, self.ticket) {
             if !std::mem::replace(&mut self.crowded, true) {
-                pgrx::warning!(
-                    "sso_attr cannot start a purge worker: all max_worker_processes are in use; \
-                     it goes on trying and does not log this again until it has succeeded"
+                warn_of_no_room(
+                    "sso_attr cannot start a purge worker: all max_worker_processes are in use",
+                    "It goes on trying and does not log this again until it has succeeded.",
                 );
             }
             return;

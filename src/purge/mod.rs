@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
-use pgrx::pg_sys;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+use pgrx::{PgLogLevel, PgSqlErrorCode, pg_sys};
 
 use crate::pg::worker;
 
@@ -21,9 +22,19 @@ const RESTART: Duration = Duration::from_secs(5);
 
 /// Registers the launcher where the library is preloaded; without that nothing runs by itself.
 pub fn register() {
-    if worker::is_preloading() {
-        worker::register("sso_attr launcher", "sso_attr_launcher_main", RESTART);
+    if worker::is_preloading() && !worker::register("sso_attr launcher", "sso_attr_launcher_main", RESTART) {
+        warn_of_no_room(
+            "sso_attr cannot start its launcher: all max_worker_processes are in use",
+            "Nothing is purged or encrypted anew by itself until the server is started with more.",
+        );
     }
+}
+
+fn warn_of_no_room(message: &'static str, detail: &str) {
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, message, "sso_attr")
+        .set_detail(detail)
+        .set_hint("Raise max_worker_processes.")
+        .report(PgLogLevel::WARNING);
 }
 
 #[allow(unsafe_code, reason = "PostgreSQL looks this symbol up to start the launcher")]

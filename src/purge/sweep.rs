@@ -1,12 +1,13 @@
 //! One sweep of one database, batch by batch.
 
+use sso_attr_core::Result;
 use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::token;
 use uuid::Uuid;
 
+use crate::lifetime;
 use crate::pg::spi::Db;
-use crate::store::purge::{self, Place};
-use crate::store::session;
+use crate::store::purge::{self, Cursor};
 
 /// What a sweep has done and what it does next.
 ///
@@ -28,16 +29,16 @@ enum Stage {
     Aged,
     /// Attributes that expired by themselves, from a place on.
     Attributes {
-        from: Place,
+        from: Cursor,
     },
     /// The sessions that are over, after a place.
     Sessions {
-        after: Place,
+        after: Cursor,
     },
     /// Some of these: the place of the last one, and the attributes removed of them so far.
     Chosen {
         sessions: Vec<Uuid>,
-        last: Place,
+        last: Cursor,
         attributes: u64,
     },
     Over,
@@ -74,41 +75,42 @@ impl Sweep {
     }
 
     /// Removes at most `limit` rows, which is positive.
-    pub fn batch(&mut self, db: &Db, limit: u64) {
+    pub fn batch(&mut self, db: &Db, limit: u64) -> Result<()> {
         let stage = std::mem::replace(&mut self.stage, Stage::Over);
         self.stage = match stage {
             Stage::Aged => self.end_aged(db, limit),
             Stage::Attributes { from } => self.remove_attributes(db, from, limit),
-            Stage::Sessions { after } => self.choose(db, after, limit),
+            Stage::Sessions { after } => self.choose(db, after, limit)?,
             Stage::Chosen { sessions, last, attributes } => {
-                self.remove_sessions(db, sessions, last, attributes, limit)
+                self.remove_sessions(db, sessions, last, attributes, limit)?
             }
             Stage::Over => Stage::Over,
         };
+        Ok(())
     }
 
     fn end_aged(&mut self, db: &Db, limit: u64) -> Stage {
-        let ended = session::youngest_aged(self.now).map_or(0, |youngest| {
-            let bound = token::first_id(youngest.unix_millis());
-            purge::end_aged(db, bound, youngest, self.now, limit)
+        let ended = lifetime::latest_past_cap(self.now).map_or(0, |latest| {
+            let bound = token::first_id(latest.unix_millis());
+            purge::end_aged(db, bound, latest, self.now, limit)
         });
-        if ended == limit { Stage::Aged } else { Stage::Attributes { from: Place::START } }
+        if ended == limit { Stage::Aged } else { Stage::Attributes { from: Cursor::START } }
     }
 
-    fn remove_attributes(&mut self, db: &Db, from: Place, limit: u64) -> Stage {
+    fn remove_attributes(&mut self, db: &Db, from: Cursor, limit: u64) -> Stage {
         let (removed, last) = purge::delete_attributes(db, self.now, from, limit);
         self.attributes += removed;
         if removed == limit {
             return Stage::Attributes { from: last };
         }
-        Stage::Sessions { after: Place::START }
+        Stage::Sessions { after: Cursor::START }
     }
 
-    fn choose(&mut self, db: &Db, after: Place, limit: u64) -> Stage {
+    fn choose(&mut self, db: &Db, after: Cursor, limit: u64) -> Result<Stage> {
         let fit = (limit / (self.each + 1)).max(1);
         let places = purge::over_sessions(db, self.now, after, fit);
         match places.last() {
-            None => Stage::Over,
+            None => Ok(Stage::Over),
             Some(&last) => {
                 let sessions = places.iter().map(|place| place.session).collect();
                 self.remove_sessions(db, sessions, last, 0, limit)
@@ -121,23 +123,23 @@ impl Sweep {
         &mut self,
         db: &Db,
         sessions: Vec<Uuid>,
-        last: Place,
+        last: Cursor,
         attributes: u64,
         limit: u64,
-    ) -> Stage {
-        let removed = purge::delete_attributes_of(db, &sessions, self.now, limit);
+    ) -> Result<Stage> {
+        let removed = purge::delete_attributes_of(db, &sessions, self.now, limit)?;
         self.attributes += removed;
         let attributes = attributes + removed;
         if removed == limit {
-            return Stage::Chosen { sessions, last, attributes };
+            return Ok(Stage::Chosen { sessions, last, attributes });
         }
         let left = limit - removed;
-        let ended = purge::delete_empty(db, &sessions, self.now, left);
+        let ended = purge::delete_empty(db, &sessions, self.now, left)?;
         self.sessions += ended;
         if ended == left {
-            return Stage::Chosen { sessions, last, attributes };
+            return Ok(Stage::Chosen { sessions, last, attributes });
         }
         self.each = attributes / sessions.len() as u64;
-        Stage::Sessions { after: last }
+        Ok(Stage::Sessions { after: last })
     }
 }

@@ -7,9 +7,9 @@ use sso_attr_core::expiry::Timestamp;
 use uuid::Uuid;
 
 use super::sweep::Sweep;
-use crate::pg::clock;
 use crate::pg::spi::{Access, Db, as_owner};
-use crate::pg::worker::{self, Visit};
+use crate::pg::worker::{self, Mark, Visit};
+use crate::pg::{clock, transaction};
 use crate::rekey::{self, Pass};
 use crate::settings;
 use crate::store::purge::{self, Run};
@@ -37,7 +37,7 @@ pub fn visit(database: pg_sys::Oid, ticket: u32) {
 
 /// What is done in a database that has the extension and can be written to.
 fn work(visit: &mut Visit) -> Result<(), String> {
-    match in_extension(|_| worker::is_read_only())? {
+    match in_extension(|_| transaction::is_read_only())? {
         None => return Ok(()),
         Some(true) => return Err("database is read-only (default_transaction_read_only is on)".into()),
         Some(false) => (),
@@ -71,7 +71,7 @@ fn sweep(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
     while !sweep.is_over() && arrival.elapsed() < STAY {
         worker::reload_if_asked();
         let limit = settings::purge_batch_size();
-        if in_extension(|db| sweep.batch(db, limit))?.is_none() {
+        if said(in_extension(|db| sweep.batch(db, limit)))?.is_none() {
             return Ok(());
         }
         visit.attributes = attributes + sweep.attributes();
@@ -86,8 +86,8 @@ fn rekey(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
     if visit.unfinished || !vault::is_configured() {
         return Ok(());
     }
-    let mut pass = match visit.rekeying {
-        Some(session) => Pass::from(Uuid::from_bytes(session)),
+    let mut pass = match &visit.rekeying {
+        Some(mark) => Pass::after(Uuid::from_bytes(mark.session), mark.name.as_str()),
         None if said(in_extension(|db| rekey::is_due(db, now)))?.unwrap_or(false) => Pass::default(),
         None => return Ok(()),
     };
@@ -95,18 +95,21 @@ fn rekey(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
     let arrival = Instant::now();
     while !pass.is_over() && arrival.elapsed() < STAY {
         worker::reload_if_asked();
-        if said(in_extension(|db| rekey::batch(db, &mut pass, rekey::BATCH)))?.is_none() {
+        if said(in_extension(|db| rekey::batch(db, &vault::sealer(db)?, &mut pass, rekey::BATCH)))?.is_none()
+        {
             return Ok(());
         }
     }
     visit.resealed += pass.resealed();
     visit.unfinished = !pass.is_over();
-    visit.rekeying = (!pass.is_over()).then(|| pass.session().into_bytes());
-    if pass.is_over() {
-        pass.warn_of_unopened();
-        if visit.resealed == 0 {
-            said(in_extension(|db| rekey::note_done(db, now)))?;
-        }
+    visit.rekeying = (!pass.is_over()).then(|| {
+        let (session, name) = pass.place();
+        Mark { session: session.into_bytes(), name: name.into() }
+    });
+    // With every visit: the next one does not know of them.
+    pass.warn_of_unopened();
+    if pass.is_over() && visit.resealed == 0 {
+        said(in_extension(|db| rekey::note_done(db, now)))?;
     }
     Ok(())
 }

@@ -1,79 +1,42 @@
-//! The table sso_attr.attribute, many rows of one session in one step.
+//! The table sso_attr.attribute, as one session sees it: many rows in one step.
+//!
+//! What writes values is one INSERT ... ON CONFLICT for all verbs: it looks each name up in the
+//! index, in the order of the list, whatever the statistics say, and locks what it finds there. Its
+//! DO UPDATE sees only the row and the row that would be inserted, so an item whose protection, or
+//! whose wish never to expire, is at odds with the row is left for a second statement.
 
 use sso_attr_core::expiry::Timestamp;
+use sso_attr_core::{Error, Result};
 
-use super::attribute::{Stored, name, stored};
-use super::session::Live;
-use crate::pg::param::{ArrayOf, Param, Tid};
-use crate::pg::spi::{Db, statement};
+use super::attribute::{Attributes, Value, is_sealed};
+use crate::pg::sql::{Array, ArrayOf, Bool, Envelope, Id, Json, Name, NameText, Null, Text, Time};
+use crate::pg::statement::statement;
+use crate::pg::transaction;
 
-/// One row to write, its protection decided.
+/// One attribute to write, sealed or clear.
 pub struct Entry<'a> {
     pub name: &'a str,
-    pub content: Stored,
-    /// `None` keeps the end of a row that is there.
-    pub end: Option<Timestamp>,
+    pub value: Value,
+    /// `None` keeps that of a row that is there.
+    pub expires_at: Option<Timestamp>,
 }
 
-/// A live attribute found under its name.
-pub struct Found {
-    pub name: String,
-    pub sealed: bool,
-}
-
-/// A live attribute that is locked until the transaction is over, and where: nobody moves it, so
-/// the statement that follows goes there without a second look into the index, which saves 11,000
-/// instructions of 70,000 for each.
-pub struct Locked {
-    pub sealed: bool,
-    tid: Tid,
+/// What came of writing a list of entries, by their places in it.
+#[derive(Default)]
+pub struct Outcome {
+    /// Those that the rows found did not take as they were.
+    pub left: Vec<usize>,
+    /// Those whose names were not there. Rows have been inserted under them, so the call must fail.
+    pub missing: Vec<usize>,
 }
 
 statement! {
-    /// Locks in name order; what concurrent calls deleted meanwhile does not come back.
-    LOCK(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
-        "SELECT a.ctid, a.sealed IS NOT NULL, a.name FROM sso_attr.attribute AS a
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
-            AND a.expires_at OPERATOR(pg_catalog.>) $3
-          ORDER BY a.name FOR NO KEY UPDATE"
-}
-statement! {
-    LOCK_FOR_DELETE(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
-        "SELECT a.ctid FROM sso_attr.attribute AS a
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
-            AND a.expires_at OPERATOR(pg_catalog.>) $3
-          ORDER BY a.name FOR UPDATE"
-}
-statement! {
-    FIND(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
-        "SELECT a.name, a.sealed IS NOT NULL FROM sso_attr.attribute AS a
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
-            AND a.expires_at OPERATOR(pg_catalog.>) $3"
-}
-statement! {
-    /// For what a batch mostly is: nothing sealed, no end moved.
-    UPDATE_CLEAR(UUIDOID, TIDARRAYOID, TIMESTAMPTZOID, JSONBARRAYOID) =
-        "UPDATE sso_attr.attribute AS a SET value = d.value, sealed = NULL, updated_at = $3
-          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($4)) AS d(tid, value)
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.ctid OPERATOR(pg_catalog.=) d.tid"
-}
-statement! {
-    UPDATE(UUIDOID, TIDARRAYOID, TIMESTAMPTZOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZARRAYOID) =
-        "UPDATE sso_attr.attribute AS a
-          SET value = d.value, sealed = d.sealed, updated_at = $3,
-              expires_at = COALESCE(d.expires_at, a.expires_at)
-          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($4), pg_catalog.unnest($5),
-                          pg_catalog.unnest($6)) AS d(tid, value, sealed, expires_at)
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.ctid OPERATOR(pg_catalog.=) d.tid"
-}
-statement! {
-    CREATE(UUIDOID, TEXTARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID) =
+    CREATE(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Array<Null<Time>>, Time) -> (Name) =
         "INSERT INTO sso_attr.attribute AS a
               (session_id, name, value, sealed, expires_at, created_at, updated_at)
           SELECT $1, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'), $6, $6
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
                           pg_catalog.unnest($5)) AS d(name, value, sealed, expires_at)
-          ORDER BY d.name COLLATE pg_catalog.\"C\"
           ON CONFLICT (session_id, name) DO UPDATE
           SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, expires_at = EXCLUDED.expires_at,
               created_at = EXCLUDED.created_at, updated_at = EXCLUDED.updated_at
@@ -81,143 +44,260 @@ statement! {
           RETURNING a.name"
 }
 statement! {
-    /// DO UPDATE sees only the row and EXCLUDED, where `infinity` may mean never or unchanged, and
-    /// a protection may be wanted or merely guessed: $7 names the items whose protection was asked
-    /// for, $8 those that shall never expire. Rows that the last WHERE leaves out are locked.
-    SET(UUIDOID, TEXTARRAYOID, JSONBARRAYOID, BYTEAARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
-        TEXTARRAYOID, TEXTARRAYOID) =
+    SET(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Array<Null<Time>>, Time)
+        -> (Name, Time, Time) =
         "INSERT INTO sso_attr.attribute AS a
               (session_id, name, value, sealed, expires_at, created_at, updated_at)
           SELECT $1, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'), $6, $6
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
                           pg_catalog.unnest($5)) AS d(name, value, sealed, expires_at)
-          ORDER BY d.name COLLATE pg_catalog.\"C\"
           ON CONFLICT (session_id, name) DO UPDATE
           SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, updated_at = EXCLUDED.updated_at,
               created_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $6 THEN $6 ELSE a.created_at END,
               expires_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $6
                                      OR EXCLUDED.expires_at OPERATOR(pg_catalog.<) 'infinity'
-                                     OR a.name OPERATOR(pg_catalog.=) ANY ($8)
                                 THEN EXCLUDED.expires_at ELSE a.expires_at END
           WHERE a.expires_at OPERATOR(pg_catalog.<=) $6
              OR (a.sealed IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.sealed IS NULL)
-             OR a.name OPERATOR(pg_catalog.=) ANY ($7)
-          RETURNING a.name"
+          RETURNING a.name, a.created_at, a.expires_at"
 }
 statement! {
-    SET_EXPIRY(UUIDOID, TIDARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID) =
-        "UPDATE sso_attr.attribute AS a SET expires_at = d.expires_at, updated_at = $4
-          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS d(tid, expires_at)
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.ctid OPERATOR(pg_catalog.=) d.tid"
+    /// What is not there is inserted as created at -infinity, by which the caller knows it and fails.
+    UPDATE(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Array<Null<Time>>, Time)
+        -> (Name, Time, Time) =
+        "INSERT INTO sso_attr.attribute AS a
+              (session_id, name, value, sealed, expires_at, created_at, updated_at)
+          SELECT $1, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'), '-infinity', $6
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
+                          pg_catalog.unnest($5)) AS d(name, value, sealed, expires_at)
+          ON CONFLICT (session_id, name) DO UPDATE
+          SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, updated_at = EXCLUDED.updated_at,
+              expires_at = CASE WHEN EXCLUDED.expires_at OPERATOR(pg_catalog.<) 'infinity'
+                                THEN EXCLUDED.expires_at ELSE a.expires_at END
+          WHERE a.expires_at OPERATOR(pg_catalog.>) $6
+            AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.sealed IS NULL)
+          RETURNING a.name, a.created_at, a.expires_at"
 }
 statement! {
-    DELETE(UUIDOID, TIDARRAYOID) =
-        "DELETE FROM sso_attr.attribute AS a
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.ctid OPERATOR(pg_catalog.=) ANY ($2)"
+    /// As UPDATE, for what a batch mostly is: nothing sealed, nothing expiring.
+    UPDATE_CLEAR(Id, Array<Text>, Array<Null<Json>>, Time) -> (Name, Time, Time) =
+        "INSERT INTO sso_attr.attribute AS a (session_id, name, value, created_at, updated_at)
+          SELECT $1, d.name, d.value, '-infinity', $4
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS d(name, value)
+          ON CONFLICT (session_id, name) DO UPDATE
+          SET value = EXCLUDED.value, updated_at = EXCLUDED.updated_at
+          WHERE a.expires_at OPERATOR(pg_catalog.>) $4 AND a.sealed IS NULL
+          RETURNING a.name, a.created_at, a.expires_at"
 }
 statement! {
-    GET(UUIDOID, TEXTARRAYOID, TIMESTAMPTZOID) =
-        "SELECT a.name, a.value, a.sealed FROM sso_attr.attribute AS a
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
-            AND a.expires_at OPERATOR(pg_catalog.>) $3"
+    /// Inserts what is not there as UPDATE does.
+    SET_EXPIRY(Id, Array<Text>, Array<Time>, Time) -> (Name, Time, Time) =
+        "INSERT INTO sso_attr.attribute AS a (session_id, name, value, expires_at, created_at, updated_at)
+          SELECT $1, d.name, 'null', d.expires_at, '-infinity', $4
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS d(name, expires_at)
+          ON CONFLICT (session_id, name) DO UPDATE
+          SET expires_at = EXCLUDED.expires_at, updated_at = EXCLUDED.updated_at
+          WHERE a.expires_at OPERATOR(pg_catalog.>) $4
+          RETURNING a.name, a.created_at, a.expires_at"
+}
+statement! {
+    #[by(Hash)]
+    OVERWRITE(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Array<Null<Time>>, Time) =
+        "UPDATE sso_attr.attribute AS a
+          SET value = d.value, sealed = d.sealed, updated_at = $6,
+              expires_at = COALESCE(d.expires_at, a.expires_at)
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
+                          pg_catalog.unnest($5)) AS d(name, value, sealed, expires_at)
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name"
+}
+statement! {
+    FIND(Id, Array<Text>, Time) -> (Name, Bool, Bool) =
+        "SELECT found.name, found.has_value, found.is_sealed
+          FROM pg_catalog.unnest($2) AS d(name)
+          CROSS JOIN LATERAL (
+              SELECT a.name, a.value IS NOT NULL AS has_value, a.sealed IS NOT NULL AS is_sealed
+              FROM sso_attr.attribute AS a
+              WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name
+                AND a.expires_at OPERATOR(pg_catalog.>) $3 OFFSET 0) AS found"
+}
+statement! {
+    GET(Id, Array<Text>, Time) -> (Name, Null<Json>, Null<Envelope>) =
+        "SELECT found.name, found.value, found.sealed
+          FROM pg_catalog.unnest($2) AS d(name)
+          CROSS JOIN LATERAL (
+              SELECT a.name, a.value, a.sealed FROM sso_attr.attribute AS a
+              WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name
+                AND a.expires_at OPERATOR(pg_catalog.>) $3 OFFSET 0) AS found"
+}
+statement! {
+    LOCK_FOR_DELETE(Id, Array<Text>, Time) -> (Name) =
+        "SELECT found.name
+          FROM pg_catalog.unnest($2) AS d(name)
+          CROSS JOIN LATERAL (
+              SELECT a.name FROM sso_attr.attribute AS a
+              WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name
+                AND a.expires_at OPERATOR(pg_catalog.>) $3 FOR UPDATE) AS found"
+}
+statement! {
+    #[by(Hash)]
+    DELETE(Id, Array<Text>) =
+        "DELETE FROM sso_attr.attribute AS a USING pg_catalog.unnest($2) AS d(name)
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name"
+}
+statement! {
+    SEEN_TWICE(Id, Array<Text>) =
+        "SELECT FROM pg_catalog.unnest($2) AS d(name)
+          CROSS JOIN LATERAL (
+              SELECT pg_catalog.count(*) AS times FROM sso_attr.attribute AS a
+              WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name) AS seen
+          WHERE seen.times OPERATOR(pg_catalog.>) 1 LIMIT 1"
 }
 
-/// Locks the live attributes of these names, which are in byte order, and returns them in the same;
-/// or, where any is not there, the names of those that are not.
-pub fn lock(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> Result<Vec<Locked>, Vec<String>> {
-    let mut sought = names.iter();
-    let mut missing = Vec::new();
-    let locked = db.all(&LOCK, among(session, names, now), |row| {
-        let found = row.text(3)?;
-        missing.extend(sought.by_ref().take_while(|name| **name != found));
-        Some(Locked { sealed: row.is_true(2), tid: row.tid(1)? })
-    });
-    missing.extend(sought);
-    if missing.is_empty() { Ok(locked) } else { Err(missing.into_iter().map(str::to_owned).collect()) }
-}
+/// The creation that no attribute has: what an update inserts to fail by.
+const NOT_THERE: Timestamp = Timestamp::BEFORE_ALL;
 
-/// The live attributes among `names`, without a lock.
-pub fn find(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> Vec<Found> {
-    db.all(&FIND, among(session, names, now), |row| {
-        Some(Found { name: row.text(1)?.to_owned(), sealed: row.is_true(2) })
-    })
-}
+/// All lists of names and entries are in byte order of the names, each name once.
+impl Attributes<'_> {
+    /// Creates attributes, over expired ones too; returns the places of those whose names are there.
+    pub fn create_many(&self, entries: &[Entry<'_>]) -> Result<Vec<usize>> {
+        let names = names_of(entries)?;
+        let (clear, sealed) = values_of(entries)?;
+        let params = (&self.session, names, clear, sealed, expiries_of(entries)?, self.now);
+        let created = self.db.all(&CREATE, params, |(name,)| (name, (), ()));
+        self.refuse_two_of(names)?;
+        let mut existing = Vec::new();
+        place(entries.iter().map(|entry| entry.name), created, |at, done| {
+            if done.is_none() {
+                existing.push(at);
+            }
+        });
+        Ok(existing)
+    }
 
-/// Replaces attributes that [`lock`] found, each by the entry at the same place, and counts them.
-pub fn update(db: &Db, session: &Live, locked: &[Locked], entries: &[Entry<'_>], now: Timestamp) -> u64 {
-    let (id, tids, now) = (Param::Uuid(&session.id), tids(locked), Param::Time(now));
-    let [values, sealed] = contents(entries);
-    if entries.iter().all(|entry| entry.end.is_none() && matches!(entry.content, Stored::Clear(_))) {
-        db.run(&UPDATE_CLEAR, [id, tids, now, values])
-    } else {
-        db.run(&UPDATE, [id, tids, now, values, sealed, ends(entries)])
+    /// Creates or replaces attributes.
+    pub fn set_many(&self, entries: &[Entry<'_>]) -> Result<Outcome> {
+        let names = names_of(entries)?;
+        let (clear, sealed) = values_of(entries)?;
+        let params = (&self.session, names, clear, sealed, expiries_of(entries)?, self.now);
+        let done = self.db.all(&SET, params, std::convert::identity);
+        self.refuse_two_of(names)?;
+        Ok(outcome(entries, done))
+    }
+
+    /// Replaces attributes that are there.
+    pub fn update_many(&self, entries: &[Entry<'_>]) -> Result<Outcome> {
+        let names = names_of(entries)?;
+        let (clear, sealed) = values_of(entries)?;
+        let is_plain = |entry: &Entry<'_>| entry.expires_at.is_none() && !entry.value.is_sealed();
+        let done = if entries.iter().all(is_plain) {
+            let params = (&self.session, names, clear, self.now);
+            self.db.all(&UPDATE_CLEAR, params, std::convert::identity)
+        } else {
+            let params = (&self.session, names, clear, sealed, expiries_of(entries)?, self.now);
+            self.db.all(&UPDATE, params, std::convert::identity)
+        };
+        Ok(outcome(entries, done))
+    }
+
+    /// Replaces attributes that an outcome left, which are there and locked, whatever they hold.
+    pub fn overwrite(&self, entries: &[Entry<'_>]) -> Result<()> {
+        let (clear, sealed) = values_of(entries)?;
+        let params = (&self.session, names_of(entries)?, clear, sealed, expiries_of(entries)?, self.now);
+        let written = self.db.run(&OVERWRITE, params);
+        // What is locked cannot go away, but that it did not is worth a comparison.
+        if written == entries.len() as u64 { Ok(()) } else { Err(Error::DeletedMeanwhile) }
+    }
+
+    /// Has attributes expire at other times; returns the places of those that are not there. If there
+    /// are any the call must fail.
+    pub fn set_expiry_many(&self, names: &[&str], expiries: &[Timestamp]) -> Result<Vec<usize>> {
+        let times = ArrayOf::new(expiries.iter().copied())?;
+        let done = self.db.all(&SET_EXPIRY, (&self.session, texts(names)?, times, self.now), |row| row);
+        let mut missing = Vec::new();
+        place(names.iter().copied(), done, |at, done| {
+            if done.is_none_or(|(created_at, _)| created_at == NOT_THERE) {
+                missing.push(at);
+            }
+        });
+        Ok(missing)
+    }
+
+    /// Whether each of the live attributes among these names is sealed; `None` for one that is not
+    /// there.
+    pub fn find_many(&self, names: &[&str]) -> Result<Vec<Option<bool>>> {
+        let found = self.db.all(&FIND, (&self.session, texts(names)?, self.now), |row| row);
+        let mut sealed = Vec::new();
+        sealed.try_reserve_exact(names.len()).map_err(|_| Error::OutOfMemory)?;
+        place(names.iter().copied(), found, |_, found| sealed.push(found.map(is_sealed).transpose()));
+        sealed.into_iter().collect()
+    }
+
+    /// The values under these names; `None` for one that is not there.
+    pub fn get_many(&self, names: &[&str]) -> Result<Vec<Option<Value>>> {
+        let found = self.db.all(&GET, (&self.session, texts(names)?, self.now), |row| row);
+        let mut values = Vec::new();
+        values.try_reserve_exact(names.len()).map_err(|_| Error::OutOfMemory)?;
+        place(names.iter().copied(), found, |_, found| {
+            values.push(found.map(Value::from_columns).transpose());
+        });
+        values.into_iter().collect()
+    }
+
+    /// Deletes the live attributes among `names` and counts them.
+    pub fn delete_many(&self, names: &[&str]) -> Result<u64> {
+        let found = self.db.all(&LOCK_FOR_DELETE, (&self.session, texts(names)?, self.now), |(name,)| name);
+        let found = ArrayOf::new(found.iter().map(|name| &**name))?;
+        Ok(self.db.run(&DELETE, (&self.session, found)))
+    }
+
+    /// As [`Attributes::create`] refuses what others have deleted meanwhile.
+    fn refuse_two_of(&self, names: ArrayOf<Text>) -> Result<()> {
+        if transaction::has_one_snapshot() && self.db.run(&SEEN_TWICE, (&self.session, names)) > 0 {
+            return Err(Error::DeletedMeanwhile);
+        }
+        Ok(())
     }
 }
 
-/// Creates attributes, over expired ones too; returns the names created, the others being there.
-pub fn create(db: &Db, session: &Live, entries: &[Entry<'_>], now: Timestamp) -> Vec<String> {
-    db.all(&CREATE, written(session, entries, now), name)
+fn outcome(entries: &[Entry<'_>], done: Vec<(NameText, Timestamp, Timestamp)>) -> Outcome {
+    let mut outcome = Outcome::default();
+    place(entries.iter().map(|entry| entry.name), done, |at, done| match done {
+        Some((NOT_THERE, _)) => outcome.missing.push(at),
+        // The statements cannot tell a wish never to expire from none.
+        Some((_, expires_at)) if expires_at == Timestamp::NEVER => {}
+        Some(_) if entries[at].expires_at != Some(Timestamp::NEVER) => {}
+        _ => outcome.left.push(at),
+    });
+    outcome
 }
 
-/// Creates or replaces; returns the names done. One is left out where the row's protection is not
-/// the entry's and `protected` does not name it; that row is locked then.
-pub fn set(
-    db: &Db,
-    session: &Live,
-    entries: &[Entry<'_>],
-    protected: &[&str],
-    now: Timestamp,
-) -> Vec<String> {
-    let never: Vec<&str> =
-        entries.iter().filter(|entry| entry.end == Some(Timestamp::NEVER)).map(|entry| entry.name).collect();
-    let [id, names, values, sealed, ends, now] = written(session, entries, now);
-    db.all(&SET, [id, names, values, sealed, ends, now, texts(protected), texts(&never)], name)
+/// Shows each place of a list what came back under its name. Rows come back in the list's order.
+fn place<'a, A, B>(
+    names: impl Iterator<Item = &'a str>,
+    rows: Vec<(NameText, A, B)>,
+    mut show: impl FnMut(usize, Option<(A, B)>),
+) {
+    let mut rows = rows.into_iter().peekable();
+    for (at, name) in names.enumerate() {
+        show(at, rows.next_if(|(found, ..)| **found == *name).map(|(_, a, b)| (a, b)));
+    }
 }
 
-/// Moves the ends of attributes that [`lock`] found, each to the one at the same place, and counts them.
-pub fn set_expiry(db: &Db, session: &Live, locked: &[Locked], ends: &[Timestamp], now: Timestamp) -> u64 {
-    let times = Param::array(ArrayOf::Time, ends.iter().map(|end| Param::Time(*end)));
-    db.run(&SET_EXPIRY, [Param::Uuid(&session.id), tids(locked), times, Param::Time(now)])
+fn texts(names: &[&str]) -> Result<ArrayOf<Text>> {
+    ArrayOf::new(names.iter().copied())
 }
 
-/// Deletes the live attributes among `names` and counts them.
-pub fn delete(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> u64 {
-    let tids = db.all(&LOCK_FOR_DELETE, among(session, names, now), |row| row.tid(1));
-    let tids = Param::array(ArrayOf::Tid, tids.iter().map(Param::Tid));
-    db.run(&DELETE, [Param::Uuid(&session.id), tids])
+fn names_of(entries: &[Entry<'_>]) -> Result<ArrayOf<Text>> {
+    ArrayOf::new(entries.iter().map(|entry| entry.name))
 }
 
-/// The values of the live attributes among `names`.
-pub fn get(db: &Db, session: &Live, names: &[&str], now: Timestamp) -> Vec<(String, Stored)> {
-    db.all(&GET, among(session, names, now), |row| Some((row.text(1)?.to_owned(), stored(row, 2)?)))
+fn values_of(entries: &[Entry<'_>]) -> Result<(ArrayOf<Null<Json>>, ArrayOf<Null<Envelope>>)> {
+    Ok((
+        ArrayOf::new(entries.iter().map(|entry| entry.value.columns().0))?,
+        ArrayOf::new(entries.iter().map(|entry| entry.value.columns().1))?,
+    ))
 }
 
-fn among<'a>(session: &'a Live, names: &[&str], now: Timestamp) -> [Param<'a>; 3] {
-    [Param::Uuid(&session.id), texts(names), Param::Time(now)]
-}
-
-fn texts(names: &[&str]) -> Param<'static> {
-    Param::array(ArrayOf::Text, names.iter().map(|name| Param::Text(name)))
-}
-
-fn tids(locked: &[Locked]) -> Param<'static> {
-    Param::array(ArrayOf::Tid, locked.iter().map(|row| Param::Tid(&row.tid)))
-}
-
-fn written<'a>(session: &'a Live, entries: &[Entry<'_>], now: Timestamp) -> [Param<'a>; 6] {
-    let names = Param::array(ArrayOf::Text, entries.iter().map(|entry| Param::Text(entry.name)));
-    let [values, sealed] = contents(entries);
-    [Param::Uuid(&session.id), names, values, sealed, ends(entries), Param::Time(now)]
-}
-
-fn contents(entries: &[Entry<'_>]) -> [Param<'static>; 2] {
-    let columns = entries.iter().map(|entry| entry.content.params());
-    [
-        Param::array(ArrayOf::Json, columns.clone().map(|(value, _)| value)),
-        Param::array(ArrayOf::Bytes, columns.map(|(_, sealed)| sealed)),
-    ]
-}
-
-fn ends(entries: &[Entry<'_>]) -> Param<'static> {
-    Param::array(ArrayOf::Time, entries.iter().map(|entry| entry.end.map_or(Param::Null, Param::Time)))
+fn expiries_of(entries: &[Entry<'_>]) -> Result<ArrayOf<Null<Time>>> {
+    ArrayOf::new(entries.iter().map(|entry| entry.expires_at))
 }

@@ -1,31 +1,36 @@
 //! The table sso_attr.key_check, and the values that a key has sealed. These statements span
 //! sessions by nature.
 
+use sso_attr_core::Result;
 use sso_attr_core::expiry::Timestamp;
 use uuid::Uuid;
 
-use crate::pg::param::{ArrayOf, Param};
-use crate::pg::spi::{Db, statement};
+use crate::pg::envelope;
+use crate::pg::spi::Db;
+use crate::pg::sql::{Array, ArrayOf, Bytes, Envelope, Id, Int, Name, NameText, Text, Time};
+use crate::pg::statement::statement;
 
 statement! {
-    CHECK_VALUES(INT8OID) =
-        "SELECT check_value FROM sso_attr.key_check WHERE key_id OPERATOR(pg_catalog.=) $1"
+    CHECKS(Int) -> (Bytes, Int) =
+        "SELECT check_value, xmin::pg_catalog.text::pg_catalog.int8 FROM sso_attr.key_check
+          WHERE key_id OPERATOR(pg_catalog.=) $1"
 }
 statement! {
-    ALL_CHECK_VALUES() = "SELECT key_id, check_value FROM sso_attr.key_check ORDER BY key_id"
+    ALL_CHECK_VALUES() -> (Int, Bytes) = "SELECT key_id, check_value FROM sso_attr.key_check ORDER BY key_id"
 }
 statement! {
-    REGISTER(INT8OID, BYTEAOID, TIMESTAMPTZOID) =
+    REGISTER(Int, Bytes, Time) =
         "INSERT INTO sso_attr.key_check (key_id, check_value, created_at) VALUES ($1, $2, $3)"
 }
 statement! {
     /// Bytes 3 to 6 of a sealed value are the key id, big-endian.
-    USES() =
+    #[by(Scan)]
+    USES() -> (Bytes, Int, Time) =
         "SELECT pg_catalog.substring(sealed, 3, 4), pg_catalog.count(*), pg_catalog.max(expires_at)
           FROM sso_attr.attribute WHERE sealed IS NOT NULL GROUP BY 1 ORDER BY 1"
 }
 statement! {
-    PICK(BYTEAOID, UUIDOID, TEXTOID, INT8OID) =
+    PICK(Bytes, Id, Text, Int) -> (Id, Name, Envelope) =
         "SELECT session_id, name, sealed FROM sso_attr.attribute
           WHERE sealed IS NOT NULL
             AND pg_catalog.substring(sealed, 3, 4) OPERATOR(pg_catalog.<>) $1
@@ -33,37 +38,47 @@ statement! {
           ORDER BY session_id, name LIMIT $4 FOR NO KEY UPDATE SKIP LOCKED"
 }
 statement! {
-    RESEAL(UUIDARRAYOID, TEXTARRAYOID, BYTEAARRAYOID) =
+    RESEAL(Array<Id>, Array<Text>, Array<Envelope>) =
         "UPDATE sso_attr.attribute AS a SET sealed = d.sealed
           FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))
               AS d(session_id, name, sealed)
           WHERE a.session_id OPERATOR(pg_catalog.=) d.session_id AND a.name OPERATOR(pg_catalog.=) d.name"
 }
 statement! {
-    STALE(INT8OID, TIMESTAMPTZOID) =
+    STALE(Int, Time) =
         "SELECT FROM sso_attr.key_check
           WHERE key_id OPERATOR(pg_catalog.<>) $1
             AND (rekeyed_at IS NULL OR rekeyed_at OPERATOR(pg_catalog.<) $2) LIMIT 1"
 }
 statement! {
-    MARK_REKEYED(INT8OID, TIMESTAMPTZOID) =
+    MARK_REKEYED(Int, Time) =
         "UPDATE sso_attr.key_check
           SET rekeyed_at = CASE WHEN key_id OPERATOR(pg_catalog.<>) $1 THEN $2 END"
 }
 
+/// A check value that is known for a key.
+pub struct Check {
+    pub value: Vec<u8>,
+    /// The transaction that made it known.
+    pub transaction: u32,
+}
+
 /// The check values known for a key; none where it has written nothing, one where all is well.
-pub fn check_values(db: &Db, key_id: u32) -> Vec<Vec<u8>> {
-    db.all(&CHECK_VALUES, [Param::Int(key_id.into())], |row| row.bytes(1).map(<[u8]>::to_vec))
+pub fn checks(db: &Db, key_id: u32) -> Vec<Check> {
+    db.all(&CHECKS, (key_id.into(),), |(value, transaction)| Check {
+        value: value.to_vec(),
+        transaction: transaction as u32,
+    })
 }
 
 /// All check values, by key id.
 pub fn all_check_values(db: &Db) -> Vec<(u32, Vec<u8>)> {
-    db.all(&ALL_CHECK_VALUES, [], |row| Some((row.int(1)?.try_into().ok()?, row.bytes(2)?.to_vec())))
+    db.all(&ALL_CHECK_VALUES, (), |(key_id, check_value)| (key_id as u32, check_value.to_vec()))
 }
 
 /// Remembers a key that is about to write data.
 pub fn register(db: &Db, key_id: u32, check_value: &[u8], now: Timestamp) {
-    db.run(&REGISTER, [Param::Int(key_id.into()), Param::Bytes(check_value), Param::Time(now)]);
+    db.run(&REGISTER, (key_id.into(), check_value, now));
 }
 
 /// What a key has sealed.
@@ -75,47 +90,46 @@ pub struct Use {
 
 /// The keys that stored values name, by a scan of the whole table.
 pub fn uses(db: &Db) -> Vec<Use> {
-    db.all(&USES, [], |row| {
-        let key_id = u32::from_be_bytes(row.bytes(1)?.try_into().ok()?);
-        Some(Use { key_id, attributes: row.int(2)?, last_expires_at: row.time(3)? })
-    })
+    let uses = db.all(&USES, (), |(key_id, attributes, last_expires_at)| {
+        let key_id = u32::from_be_bytes(key_id.try_into().ok()?);
+        Some(Use { key_id, attributes, last_expires_at })
+    });
+    uses.into_iter().flatten().collect()
 }
 
 /// A sealed value and the row it is in.
 pub struct SealedRow {
     pub session_id: Uuid,
-    pub name: String,
-    pub sealed: Vec<u8>,
+    pub name: NameText,
+    pub sealed: envelope::Envelope,
 }
 
 /// Locks the next rows behind `after` that a key other than `primary` has sealed, in the order of
 /// the primary key; rows that others have locked are left out.
-pub fn pick(db: &Db, primary: u32, after: (Uuid, &str), limit: i64) -> Vec<SealedRow> {
+pub fn pick(db: &Db, primary: u32, (session_id, name): (Uuid, &str), limit: i64) -> Vec<SealedRow> {
     let id = primary.to_be_bytes();
-    let params = [Param::Bytes(&id), Param::Uuid(&after.0), Param::Text(after.1), Param::Int(limit)];
-    db.all(&PICK, params, |row| {
-        Some(SealedRow {
-            session_id: row.uuid(1)?,
-            name: row.text(2)?.to_owned(),
-            sealed: row.bytes(3)?.to_vec(),
-        })
+    db.all(&PICK, (&id[..], &session_id, name, limit), |(session_id, name, sealed)| SealedRow {
+        session_id,
+        name,
+        sealed,
     })
 }
 
 /// Replaces the sealed values of rows that [`pick`] locked.
-pub fn reseal(db: &Db, rows: &[SealedRow]) {
-    let ids = Param::array(ArrayOf::Uuid, rows.iter().map(|row| Param::Uuid(&row.session_id)));
-    let names = Param::array(ArrayOf::Text, rows.iter().map(|row| Param::Text(&row.name)));
-    let sealed = Param::array(ArrayOf::Bytes, rows.iter().map(|row| Param::Bytes(&row.sealed)));
-    db.run(&RESEAL, [ids, names, sealed]);
+pub fn reseal(db: &Db, rows: &[SealedRow]) -> Result<()> {
+    let ids = ArrayOf::new(rows.iter().map(|row| &row.session_id))?;
+    let names = ArrayOf::new(rows.iter().map(|row| &*row.name))?;
+    let sealed = ArrayOf::new(rows.iter().map(|row| &row.sealed))?;
+    db.run(&RESEAL, (ids, names, sealed));
+    Ok(())
 }
 
 /// Whether a key other than `primary` has written data and no rekey since `horizon` found none.
 pub fn is_rekey_due(db: &Db, primary: u32, horizon: Timestamp) -> bool {
-    db.run(&STALE, [Param::Int(primary.into()), Param::Time(horizon)]) > 0
+    db.run(&STALE, (primary.into(), horizon)) > 0
 }
 
 /// Remembers that a whole pass found no value of a key other than `primary`.
 pub fn mark_rekeyed(db: &Db, primary: u32, now: Timestamp) {
-    db.run(&MARK_REKEYED, [Param::Int(primary.into()), Param::Time(now)]);
+    db.run(&MARK_REKEYED, (primary.into(), now));
 }

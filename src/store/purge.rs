@@ -4,23 +4,24 @@
 //! by their end. They never wait for a row that someone else has locked, and delete only what they
 //! have locked, by where it is, which is a fifth faster than through the index again.
 
+use sso_attr_core::Result;
 use sso_attr_core::expiry::Timestamp;
 use uuid::Uuid;
 
-use crate::pg::param::{ArrayOf, Param};
-use crate::pg::row::Row;
-use crate::pg::spi::{Db, statement};
+use crate::pg::spi::Db;
+use crate::pg::sql::{Array, ArrayOf, Id, Int, Null, Text, Time};
+use crate::pg::statement::statement;
 
 /// A place in the indexes that the purge walks along, oldest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Cursor {
     pub bin: Timestamp,
     pub session: Uuid,
 }
 
-impl Place {
+impl Cursor {
     /// Before everything.
-    pub const START: Place = Place { bin: Timestamp::BEFORE_ALL, session: Uuid::nil() };
+    pub const START: Cursor = Cursor { bin: Timestamp::BEFORE_ALL, session: Uuid::nil() };
 }
 
 /// A sweep as sso_attr_purge_status shows it.
@@ -50,7 +51,7 @@ pub struct Status {
 
 statement! {
     /// A place can hold many attributes of one session, so the search goes on from it, not after it.
-    DELETE_ATTRIBUTES(TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, INT8OID) =
+    DELETE_ATTRIBUTES(Time, Time, Id, Int) -> (Time, Id) =
         "WITH expired AS MATERIALIZED (
               SELECT ctid FROM sso_attr.attribute
               WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity' AND purge_bin OPERATOR(pg_catalog.<=) $1
@@ -62,7 +63,7 @@ statement! {
           RETURNING a.purge_bin, a.session_id"
 }
 statement! {
-    OVER_SESSIONS(TIMESTAMPTZOID, TIMESTAMPTZOID, UUIDOID, INT8OID) =
+    OVER_SESSIONS(Time, Time, Id, Int) -> (Time, Id) =
         "SELECT purge_bin, id FROM sso_attr.session
           WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity' AND purge_bin OPERATOR(pg_catalog.<=) $1
             AND ROW (purge_bin, id) OPERATOR(pg_catalog.>) ROW ($2, $3)
@@ -72,7 +73,7 @@ statement! {
 statement! {
     /// Asks the session again: one found earlier can have been opened afresh since. LATERAL, since
     /// no estimate of how many attributes a session has may lead to a scan of the table.
-    DELETE_ATTRIBUTES_OF(UUIDARRAYOID, TIMESTAMPTZOID, INT8OID) =
+    DELETE_ATTRIBUTES_OF(Array<Id>, Time, Int) =
         "WITH orphaned AS MATERIALIZED (
               SELECT a.ctid FROM pg_catalog.unnest($1) AS over (id)
               CROSS JOIN LATERAL (
@@ -87,7 +88,7 @@ statement! {
 }
 statement! {
     /// OFFSET keeps the look-ups from becoming a join, for the same reason.
-    LOCK_EMPTY(UUIDARRAYOID, TIMESTAMPTZOID, INT8OID) =
+    LOCK_EMPTY(Array<Id>, Time, Int) -> (Id) =
         "SELECT s.id FROM sso_attr.session AS s
           WHERE s.id OPERATOR(pg_catalog.=) ANY ($1) AND s.expires_at OPERATOR(pg_catalog.<=) $2
             AND NOT EXISTS (SELECT FROM sso_attr.attribute AS a
@@ -97,14 +98,14 @@ statement! {
 statement! {
     /// Looks again at what the lock now keeps from changing: an attribute whose insertion was
     /// under way before would make the cascade wait for whoever holds it.
-    DELETE_EMPTY(UUIDARRAYOID) =
+    DELETE_EMPTY(Array<Id>) =
         "DELETE FROM sso_attr.session AS s
           WHERE s.id OPERATOR(pg_catalog.=) ANY ($1)
             AND NOT EXISTS (SELECT FROM sso_attr.attribute AS a
                             WHERE a.session_id OPERATOR(pg_catalog.=) s.id OFFSET 0)"
 }
 statement! {
-    END_AGED(UUIDOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID) =
+    END_AGED(Id, Time, Time, Int) =
         "WITH aged AS MATERIALIZED (
               SELECT id FROM sso_attr.session
               WHERE id OPERATOR(pg_catalog.<) $1 AND created_at OPERATOR(pg_catalog.<=) $2
@@ -114,20 +115,20 @@ statement! {
           WHERE s.id OPERATOR(pg_catalog.=) aged.id"
 }
 statement! {
-    VERSION() =
+    VERSION() -> (Text) =
         "SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'sso_attr'"
 }
 statement! {
-    LAST_RUN() =
+    LAST_RUN() -> (Time, Time, Int, Null<Text>) =
         "SELECT started_at, ended_at, removed, error FROM sso_attr.purge_run
           ORDER BY ended_at DESC, id DESC LIMIT 1"
 }
 statement! {
-    TOTAL() =
+    TOTAL() -> (Null<Int>) =
         "SELECT pg_catalog.sum(removed_in_total)::pg_catalog.int8 FROM sso_attr.purge_run"
 }
 statement! {
-    RECORD(TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID, TEXTOID) =
+    RECORD(Time, Time, Int, Int, Null<Text>) =
         "WITH past AS MATERIALIZED (SELECT id FROM sso_attr.purge_run FOR UPDATE SKIP LOCKED),
           replaced AS (
               DELETE FROM sso_attr.purge_run AS r USING past
@@ -139,7 +140,7 @@ statement! {
 }
 statement! {
     /// Ends within one bin are in no order, so all of the oldest one are looked at.
-    OLDEST(TIMESTAMPTZOID) =
+    OLDEST(Time) -> (Null<Time>) =
         "SELECT LEAST(
               (SELECT pg_catalog.min(expires_at) FROM sso_attr.attribute
                WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity' AND expires_at OPERATOR(pg_catalog.<=) $1
@@ -153,87 +154,75 @@ statement! {
                       WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity')))"
 }
 
-/// Deletes attributes that have expired by themselves, from a place on; returns how many, and the
+/// Deletes attributes that have expired by themselves, from a cursor on; returns how many, and the
 /// last place among them.
-pub fn delete_attributes(db: &Db, now: Timestamp, from: Place, limit: u64) -> (u64, Place) {
-    let places = db.all(&DELETE_ATTRIBUTES, walk(now, &from, limit), place);
+pub fn delete_attributes(db: &Db, now: Timestamp, from: Cursor, limit: u64) -> (u64, Cursor) {
+    let places = db.all(&DELETE_ATTRIBUTES, (now, from.bin, &from.session, count(limit)), cursor);
     let last = places.iter().max();
     (places.len() as u64, *last.unwrap_or(&from))
 }
 
-/// The sessions that are over, after a place.
-pub fn over_sessions(db: &Db, now: Timestamp, after: Place, limit: u64) -> Vec<Place> {
-    db.all(&OVER_SESSIONS, walk(now, &after, limit), place)
+/// The sessions that are over, after a cursor.
+pub fn over_sessions(db: &Db, now: Timestamp, after: Cursor, limit: u64) -> Vec<Cursor> {
+    db.all(&OVER_SESSIONS, (now, after.bin, &after.session, count(limit)), cursor)
 }
 
-fn place(row: &Row<'_>) -> Option<Place> {
-    Some(Place { bin: row.time(1)?, session: row.uuid(2)? })
-}
-
-fn walk(now: Timestamp, from: &Place, limit: u64) -> [Param<'_>; 4] {
-    [Param::Time(now), Param::Time(from.bin), Param::Uuid(&from.session), count(limit)]
+fn cursor((bin, session): (Timestamp, Uuid)) -> Cursor {
+    Cursor { bin, session }
 }
 
 /// Deletes attributes of those sessions that are over, and counts them.
-pub fn delete_attributes_of(db: &Db, sessions: &[Uuid], now: Timestamp, limit: u64) -> u64 {
-    db.run(&DELETE_ATTRIBUTES_OF, [ids(sessions), Param::Time(now), count(limit)])
+pub fn delete_attributes_of(db: &Db, sessions: &[Uuid], now: Timestamp, limit: u64) -> Result<u64> {
+    Ok(db.run(&DELETE_ATTRIBUTES_OF, (ids(sessions)?, now, count(limit))))
 }
 
 /// Deletes those sessions that are over and have no attributes, and counts them.
-pub fn delete_empty(db: &Db, sessions: &[Uuid], now: Timestamp, limit: u64) -> u64 {
-    let locked = db.all(&LOCK_EMPTY, [ids(sessions), Param::Time(now), count(limit)], |row| row.uuid(1));
-    db.run(&DELETE_EMPTY, [ids(&locked)])
+pub fn delete_empty(db: &Db, sessions: &[Uuid], now: Timestamp, limit: u64) -> Result<u64> {
+    let locked = db.all(&LOCK_EMPTY, (ids(sessions)?, now, count(limit)), |(id,)| id);
+    Ok(db.run(&DELETE_EMPTY, (ids(&locked)?,)))
 }
 
-/// Moves the end of sessions created by `youngest` to now, and counts them. They are found by the
-/// time in their id, of which `bound` is the first that is too young.
-pub fn end_aged(db: &Db, bound: Uuid, youngest: Timestamp, now: Timestamp, limit: u64) -> u64 {
-    db.run(&END_AGED, [Param::Uuid(&bound), Param::Time(youngest), Param::Time(now), count(limit)])
+/// Has sessions created by `latest` expire now, and counts them. They are found by the time in their
+/// id, of which `bound` is the first that is too young.
+pub fn end_aged(db: &Db, bound: Uuid, latest: Timestamp, now: Timestamp, limit: u64) -> u64 {
+    db.run(&END_AGED, (&bound, latest, now, count(limit)))
 }
 
 /// The version of the extension that this database has, which can lag behind the library.
 pub fn installed_version(db: &Db) -> Option<String> {
-    db.one(&VERSION, [], |row| row.text(1).map(str::to_owned))
+    db.one(&VERSION, (), |(version,)| version.to_owned())
 }
 
 /// Records a run, unless it has removed nothing and ended as the one before: idle sweeps write
 /// nothing.
 pub fn record(db: &Db, run: &Run<'_>) {
-    let last_error = db.one(&LAST_RUN, [], |row| row.text(4).map(str::to_owned));
+    let last_error = db.one(&LAST_RUN, (), |(.., error)| error.map(str::to_owned)).flatten();
     if run.uncounted == 0 && last_error.as_deref() == run.error {
         return;
     }
-    let params = [
-        Param::Time(run.started_at),
-        Param::Time(run.ended_at),
-        count(run.removed),
-        count(run.uncounted),
-        run.error.map_or(Param::Null, Param::Text),
-    ];
-    db.run(&RECORD, params);
+    db.run(&RECORD, (run.started_at, run.ended_at, count(run.removed), count(run.uncounted), run.error));
 }
 
 /// The last run and what awaits the next one.
 pub fn status(db: &Db, now: Timestamp) -> Status {
     let mut status = Status {
-        removed_in_total: db.one(&TOTAL, [], |row| row.int(1)).unwrap_or(0),
-        oldest: db.one(&OLDEST, [Param::Time(now)], |row| row.time(1)),
+        removed_in_total: db.one(&TOTAL, (), |(total,)| total).flatten().unwrap_or(0),
+        oldest: db.one(&OLDEST, (now,), |(oldest,)| oldest).flatten(),
         ..Status::default()
     };
-    db.one(&LAST_RUN, [], |row| {
-        status.started_at = row.time(1);
-        status.ended_at = row.time(2);
-        status.removed = row.int(3);
-        status.error = row.text(4).map(str::to_owned);
-        Some(())
+    db.one(&LAST_RUN, (), |(started_at, ended_at, removed, error)| {
+        status.started_at = Some(started_at);
+        status.ended_at = Some(ended_at);
+        status.removed = Some(removed);
+        status.error = error.map(str::to_owned);
     });
     status
 }
 
-fn ids(sessions: &[Uuid]) -> Param<'static> {
-    Param::array(ArrayOf::Uuid, sessions.iter().map(Param::Uuid))
+fn ids(sessions: &[Uuid]) -> Result<ArrayOf<Id>> {
+    ArrayOf::new(sessions.iter())
 }
 
-fn count(rows: u64) -> Param<'static> {
-    Param::Int(i64::try_from(rows).unwrap_or(i64::MAX))
+fn count(rows: u64) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
 }

@@ -1,48 +1,75 @@
 //! A program whose standard output is the keyring, for agents of key management systems.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::io::{ErrorKind, Read};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use zeroize::Zeroizing;
 
 use super::ring::{MAX_BYTES, buffer};
+use crate::pg::process;
 
 /// How long the program may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a cancelled query is noticed meanwhile.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A running program that does not outlive its reader, however that is left.
+thread_local! {
+    /// The process group of the command that is running.
+    static GROUP: Cell<Option<Pid>> = const { Cell::new(None) };
+}
+
+/// Ends all that the command has started, but for what has left its group.
+fn end_group() {
+    if let Some(group) = GROUP.take() {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+/// The shell that runs the command. It and its group do not outlive this value, nor the backend.
 struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command) -> std::io::Result<Running> {
+        process::at_exit(end_group);
+        process::kill_with_parent(command);
+        let shell = command.process_group(0).spawn()?;
+        GROUP.set(Some(Pid::from_child(&shell)));
+        Ok(Running(shell))
+    }
+
+    /// Whether the shell has ended. It stays a zombie, so that its number stays that of its group.
+    fn has_ended(&self) -> std::io::Result<bool> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        Ok(waitid(WaitId::Pid(Pid::from_child(&self.0)), options)?.is_some())
+    }
+
+    /// Ends what the shell has left behind and returns how the shell itself has ended.
+    fn status(mut self) -> std::io::Result<ExitStatus> {
+        end_group();
+        self.0.wait()
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if let Ok(None) = self.0.try_wait() {
-            if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-            let _ = self.0.wait();
-        }
+        end_group();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
 /// Runs the command by the shell and returns what it writes. A reason holds none of it.
 pub fn output(command: &OsStr) -> Result<Zeroizing<Vec<u8>>, String> {
     let failed = |error: std::io::Error| format!("sso_attr.key_command cannot be run: {}.", error.kind());
-    let child = Command::new("/bin/sh")
-        .arg("-c")
-        .arg(command)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .map_err(failed)?;
-    let mut running = Running(child);
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(command).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut running = Running::start(&mut shell).map_err(failed)?;
     let Some(mut stdout) = running.0.stdout.take() else {
         return Err("sso_attr.key_command has no output.".into());
     };
@@ -71,22 +98,23 @@ pub fn output(command: &OsStr) -> Result<Zeroizing<Vec<u8>>, String> {
         }
     }
     drop(stdout);
-    exit(&mut running, deadline)?;
+    exit(running, deadline)?;
     Ok(text)
 }
 
-/// Waits for the program's end, which follows that of its output.
-fn exit(running: &mut Running, deadline: Instant) -> Result<(), String> {
-    loop {
+/// Waits for the shell's end, which follows that of its output.
+fn exit(running: Running, deadline: Instant) -> Result<(), String> {
+    let unknown =
+        |error: std::io::Error| format!("sso_attr.key_command cannot be waited for: {}.", error.kind());
+    while !running.has_ended().map_err(unknown)? {
         pgrx::check_for_interrupts!();
-        match running.0.try_wait() {
-            Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(status)) => return Err(format!("sso_attr.key_command failed with {status}.")),
-            Ok(None) if Instant::now() < deadline => std::thread::sleep(TICK / 10),
-            Ok(None) => return Err("sso_attr.key_command closed its output but did not end.".into()),
-            Err(error) => {
-                return Err(format!("sso_attr.key_command cannot be waited for: {}.", error.kind()));
-            }
+        if Instant::now() >= deadline {
+            return Err("sso_attr.key_command closed its output but did not end.".into());
         }
+        std::thread::sleep(TICK / 10);
+    }
+    match running.status().map_err(unknown)? {
+        status if status.success() => Ok(()),
+        status => Err(format!("sso_attr.key_command failed with {status}.")),
     }
 }

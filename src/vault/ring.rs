@@ -6,13 +6,14 @@
 
 use std::cell::RefCell;
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::fs::{Mode, OFlags};
 use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::keyring::Keyring;
 use sso_attr_core::{Error, Result};
@@ -46,6 +47,16 @@ struct Stamp {
     identity: (u64, u64, u64),
     modified: (i64, i64),
     changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(file: &Metadata) -> Stamp {
+        Stamp {
+            identity: (file.dev(), file.ino(), file.size()),
+            modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+        }
+    }
 }
 
 struct InForce {
@@ -91,6 +102,24 @@ pub fn with_key(id: u32) -> Result<Rc<Keyring>> {
     refreshed(COMMAND_RETRY)
 }
 
+/// Whether the next use of a key has a command run, which can take seconds.
+pub fn is_fetch_due() -> bool {
+    let Some(command) = settings::key_command() else { return false };
+    let source = Source::Command(command);
+    IN_FORCE.with_borrow(|former| {
+        former
+            .as_ref()
+            .is_none_or(|former| former.source != source || !is_fresh(former, &None, COMMAND_VALID))
+    })
+}
+
+/// Looks for a newer keyring than the one that a command wrote some time ago. That there is none to be
+/// had is told when it is used.
+pub fn renew() {
+    FOUND.take();
+    let _ = refreshed(COMMAND_RETRY);
+}
+
 fn refreshed(command_valid: Duration) -> Result<Rc<Keyring>> {
     let source = match (settings::keyring_file(), settings::key_command()) {
         (Some(path), None) => Source::File(path),
@@ -103,7 +132,7 @@ fn refreshed(command_valid: Duration) -> Result<Rc<Keyring>> {
         }
     };
     let stamp = match &source {
-        Source::File(path) => stamp(path),
+        Source::File(path) => std::fs::metadata(path).ok().as_ref().map(Stamp::of),
         Source::Command(_) => None,
     };
     // Cloned out while it is worked on: a WARNING or a cancelled command may leave early.
@@ -131,12 +160,16 @@ fn is_fresh(former: &InForce, stamp: &Option<Stamp>, command_valid: Duration) ->
     }
 }
 
-fn read_again(source: Source, stamp: Option<Stamp>, former: Option<&InForce>) -> InForce {
-    let settled = stamp.as_ref().is_none_or(|stamp| is_past(stamp.changed.0));
-    let read = match &source {
-        Source::File(path) => read_file(path),
-        Source::Command(command) => command::output(command),
+/// Reads the source; `seen` is the stamp that a file had when it was looked at.
+fn read_again(source: Source, seen: Option<Stamp>, former: Option<&InForce>) -> InForce {
+    let (stamp, read) = match &source {
+        Source::File(path) => match open_file(path) {
+            Ok((file, metadata)) => (Some(Stamp::of(&metadata)), read_file(file, &metadata)),
+            Err(error) => (seen, Err(unreadable(error))),
+        },
+        Source::Command(command) => (None, command::output(command)),
     };
+    let settled = stamp.as_ref().is_none_or(|stamp| is_past(stamp.changed.0));
     let parsed = read.and_then(|text| {
         Keyring::parse(&text).map(Rc::new).map_err(|fault| format!("The keyring is malformed. {fault}."))
     });
@@ -168,25 +201,20 @@ fn is_past(seconds: i64) -> bool {
         .is_ok_and(|now| i64::try_from(now.as_secs()).is_ok_and(|now| now > seconds.saturating_add(1)))
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
-    let file = std::fs::metadata(path).ok()?;
-    Some(Stamp {
-        identity: (file.dev(), file.ino(), file.size()),
-        modified: (file.mtime(), file.mtime_nsec()),
-        changed: (file.ctime(), file.ctime_nsec()),
-    })
+/// Opens the file without waiting for anybody, as a pipe would have a reader do.
+fn open_file(path: &Path) -> std::io::Result<(File, Metadata)> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let metadata = file.metadata()?;
+    Ok((file, metadata))
 }
 
-/// Reads and checks the file. A reason names neither the path, which is for superusers only, nor
+/// Checks and reads the open file. A reason names neither the path, which is for superusers only, nor
 /// any of its bytes.
-fn read_file(path: &Path) -> std::result::Result<Zeroizing<Vec<u8>>, String> {
-    let unreadable = |error: std::io::Error| format!("The keyring file cannot be read: {}.", error.kind());
-    // Looked at before it is opened: opening a pipe would wait for a writer.
-    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+fn read_file(file: File, metadata: &Metadata) -> std::result::Result<Zeroizing<Vec<u8>>, String> {
+    if !metadata.is_file() {
         return Err("The keyring file is not a regular file.".into());
     }
-    let file = File::open(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
     if metadata.mode() & 0o077 != 0 {
         return Err("The keyring file is accessible to group or others.".into());
     }
@@ -196,6 +224,10 @@ fn read_file(path: &Path) -> std::result::Result<Zeroizing<Vec<u8>>, String> {
     let mut text = buffer();
     file.take(MAX_BYTES).read_to_end(&mut text).map_err(unreadable)?;
     Ok(text)
+}
+
+fn unreadable(error: std::io::Error) -> String {
+    format!("The keyring file cannot be read: {}.", error.kind())
 }
 
 /// Reserved in full beforehand: growing would leave copies of the keys behind.

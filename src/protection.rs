@@ -1,0 +1,212 @@
+//! Sealed or clear: which of the two a value is to be, decided here and nowhere else.
+
+use std::cell::Cell;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use sso_attr_core::Result;
+use sso_attr_core::envelope::Place;
+use sso_attr_core::error::Names;
+use sso_attr_core::expiry::Timestamp;
+
+use crate::pg::datum::Jsonb;
+use crate::pg::interrupt;
+use crate::pg::report::collected;
+use crate::store::attribute::{Attributes, Over, Value};
+use crate::store::batch::{Entry, Outcome};
+use crate::vault;
+
+/// What a caller asks for by `encrypt`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Protection {
+    Clear,
+    Sealed,
+    /// As the row holds it; clear where there is none.
+    AsStored,
+}
+
+impl Protection {
+    pub fn asked(encrypt: Option<bool>) -> Protection {
+        match encrypt {
+            Some(true) => Protection::Sealed,
+            Some(false) => Protection::Clear,
+            None => Protection::AsStored,
+        }
+    }
+}
+
+/// A verb that replaces values.
+#[derive(Clone, Copy)]
+pub enum Verb {
+    Update,
+    Set,
+}
+
+/// An attribute to write.
+pub struct Item<'a> {
+    pub name: &'a str,
+    pub json: Jsonb,
+    pub protection: Protection,
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Fetches the keyring if a call will need it, before it locks any row: that can take seconds where
+/// the keys come from a command. That there is none is told when it is used.
+pub fn prepare(mut protections: impl Iterator<Item = Protection>) {
+    if protections.any(|protection| protection == Protection::Sealed) {
+        let _ = vault::keyring();
+    }
+}
+
+/// Creates an attribute; false where it is there.
+pub fn create(attributes: &Attributes<'_>, item: &Item<'_>) -> Result<bool> {
+    let value = protect(attributes, item, item.protection == Protection::Sealed)?;
+    attributes.create(item.name, &value, item.expires_at)
+}
+
+/// Replaces the value of an attribute; false where it is not there and the verb does not create.
+pub fn write(verb: Verb, attributes: &Attributes<'_>, item: &Item<'_>) -> Result<bool> {
+    let (mut sealed, over) = match item.protection {
+        Protection::Clear => (false, Over::Any),
+        Protection::Sealed => (true, Over::Any),
+        // A guess, which the statement's condition holds against the row.
+        Protection::AsStored => (hint::is_sealed(place(attributes, item.name)), Over::Alike),
+    };
+    loop {
+        let value = protect(attributes, item, sealed)?;
+        let written = match verb {
+            Verb::Update => attributes.update(item.name, &value, over, item.expires_at),
+            Verb::Set => attributes.set(item.name, &value, over, item.expires_at)?,
+        };
+        if written || over == Over::Any {
+            return Ok(written);
+        }
+        // Comes round again only if somebody else changed the protection in between.
+        match attributes.is_sealed(item.name)? {
+            None => return Ok(false),
+            Some(found) => sealed = found,
+        }
+        hint::note(place(attributes, item.name), sealed);
+        interrupt::check();
+    }
+}
+
+/// Creates attributes; returns the names that are there.
+pub fn create_many(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Names> {
+    let entries =
+        collected(items.iter().map(|item| entry(attributes, item, item.protection == Protection::Sealed)))?;
+    Ok(names_at(items, &attributes.create_many(&entries)?))
+}
+
+/// Replaces the values of attributes; returns the names that are not there, if the verb does not
+/// create. If there are any the call must fail.
+pub fn write_many(verb: Verb, attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Names> {
+    let guessed = |item: &Item<'_>| match item.protection {
+        Protection::Clear => false,
+        Protection::Sealed => true,
+        Protection::AsStored => hint::is_sealed(place(attributes, item.name)),
+    };
+    let entries = collected(items.iter().map(|item| entry(attributes, item, guessed(item))))?;
+    let Outcome { left, mut missing } = match verb {
+        Verb::Update => attributes.update_many(&entries)?,
+        Verb::Set => attributes.set_many(&entries)?,
+    };
+    drop(entries);
+    if !left.is_empty() {
+        // These rows are locked by now, so what is found is final.
+        let names = collected(left.iter().map(|at| Ok(items[*at].name)))?;
+        let found = attributes.find_many(&names)?;
+        missing.extend(left.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(at, _)| *at));
+        if missing.is_empty() {
+            let entries = collected(left.iter().zip(found).map(|(at, found)| {
+                let item = &items[*at];
+                let sealed = match item.protection {
+                    Protection::AsStored => found.unwrap_or(false),
+                    asked => asked == Protection::Sealed,
+                };
+                hint::note(place(attributes, item.name), sealed);
+                entry(attributes, item, sealed)
+            }))?;
+            attributes.overwrite(&entries)?;
+        }
+    }
+    missing.sort_unstable();
+    Ok(names_at(items, &missing))
+}
+
+/// The value as jsonb.
+pub fn reveal(attributes: &Attributes<'_>, name: &str, value: Value) -> Result<Jsonb> {
+    match value {
+        Value::Clear(json) => Ok(json),
+        Value::Sealed(mut envelope) => {
+            interrupt::check();
+            vault::open(place(attributes, name), envelope.bytes_mut())?;
+            hint::note(place(attributes, name), true);
+            Ok(envelope.into_json())
+        }
+    }
+}
+
+fn place<'a>(attributes: &Attributes<'_>, name: &'a str) -> Place<'a> {
+    Place { session: attributes.session, name }
+}
+
+fn protect(attributes: &Attributes<'_>, item: &Item<'_>, sealed: bool) -> Result<Value> {
+    if !sealed {
+        return Ok(Value::Clear(item.json));
+    }
+    let sealer = vault::sealer(attributes.db())?;
+    Ok(Value::Sealed(sealer.seal(place(attributes, item.name), item.json)?))
+}
+
+fn entry<'a>(attributes: &Attributes<'_>, item: &Item<'a>, sealed: bool) -> Result<Entry<'a>> {
+    interrupt::check();
+    Ok(Entry { name: item.name, value: protect(attributes, item, sealed)?, expires_at: item.expires_at })
+}
+
+fn names_at(items: &[Item<'_>], places: &[usize]) -> Names {
+    places.iter().map(|at| items[*at].name).collect()
+}
+
+/// Which attributes this backend has lately seen sealed, so that a write that does not say `encrypt`
+/// makes the right guess. Nothing depends on a hint being right.
+mod hint {
+    use super::{Cell, DefaultHasher, Hash, Hasher, Place};
+
+    /// A few pages of memory; an attribute that is crowded out costs a statement more.
+    const SLOTS: usize = 1024;
+
+    thread_local! {
+        static SEALED: Cell<Option<Box<[u64; SLOTS]>>> = const { Cell::new(None) };
+    }
+
+    pub fn is_sealed(place: Place<'_>) -> bool {
+        let Some(slots) = SEALED.take() else { return false };
+        let hash = hash(place);
+        let sealed = slots[slot(hash)] == hash;
+        SEALED.set(Some(slots));
+        sealed
+    }
+
+    pub fn note(place: Place<'_>, sealed: bool) {
+        let hash = hash(place);
+        let mut slots = SEALED.take().unwrap_or_else(|| Box::new([0; SLOTS]));
+        let slot = &mut slots[slot(hash)];
+        if sealed {
+            *slot = hash;
+        } else if *slot == hash {
+            *slot = 0;
+        }
+        SEALED.set(Some(slots));
+    }
+
+    fn hash(place: Place<'_>) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        place.session.hash(&mut hasher);
+        place.name.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn slot(hash: u64) -> usize {
+        hash as usize % SLOTS
+    }
+}
