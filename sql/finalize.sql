@@ -1,20 +1,9 @@
--- Nothing is executable by PUBLIC.
-DO $$
-DECLARE
-    function pg_catalog.regprocedure;
-BEGIN
-    FOR function IN
-        SELECT d.objid::pg_catalog.regprocedure
-        FROM pg_catalog.pg_depend AS d
-        JOIN pg_catalog.pg_extension AS e ON d.refobjid OPERATOR(pg_catalog.=) e.oid
-        WHERE e.extname OPERATOR(pg_catalog.=) 'sso_attr' AND d.deptype OPERATOR(pg_catalog.=) 'e'
-          AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
-          AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
-    LOOP
-        EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', function);
-    END LOOP;
-END
-$$;
+-- Nobody but the owner has a right on anything of the extension, whatever the default privileges are.
+SELECT sso_attr.close_to_others(d.classid, d.objid)
+FROM pg_catalog.pg_depend AS d
+JOIN pg_catalog.pg_extension AS e ON d.refobjid OPERATOR(pg_catalog.=) e.oid
+WHERE e.extname OPERATOR(pg_catalog.=) 'sso_attr' AND d.deptype OPERATOR(pg_catalog.=) 'e'
+  AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass;
 
 COMMENT ON SCHEMA sso_attr IS 'Tables and internals of the extension sso_attr; applications call the functions sso_* instead.';
 
@@ -53,12 +42,14 @@ COMMENT ON COLUMN sso_attr.purge_run.id IS 'Order of the records.';
 COMMENT ON SEQUENCE sso_attr.purge_run_id_seq IS 'For sso_attr.purge_run.id.';
 
 COMMENT ON FUNCTION sso_attr.purge_bin(timestamptz) IS 'expires_at rounded down to ten minutes: date_bin(''10 minutes'', expires_at, ''2000-01-01 00:00 UTC''), infinity staying infinity.';
+COMMENT ON FUNCTION sso_attr.kind() IS 'Which function is of which kind; a function on no list is nobody''s but the owner''s.';
 COMMENT ON FUNCTION sso_attr.api(text) IS 'The functions that sso_attr_grant opens for a kind of role.';
+COMMENT ON FUNCTION sso_attr.close_to_others(oid, oid) IS 'Takes back every right on one object of everyone but its owner; update scripts call it for what they add.';
 COMMENT ON FUNCTION sso_attr.change_grant(text, regrole, text) IS 'What sso_attr_grant and sso_attr_revoke do.';
 COMMENT ON FUNCTION sso_attr.extend_grants() IS 'Gives functions that an update added to the roles granted before; update scripts call it.';
 
 COMMENT ON FUNCTION sso_attr_grant(regrole, text) IS
-'Opens functions to a role: ''app'' = sessions and attributes, ''operator'' = keys, rekey, purge and status. Tables stay closed. Errors: 22023 for another kind or a null role, 42501 unless called by the owner or a superuser.';
+'Opens functions to a role: ''app'' = sessions and attributes, ''operator'' = keys, rekey, purge and status. Tables stay closed. Errors: 22023 for another kind or for no role, 42501 unless called by the owner or a superuser.';
 COMMENT ON FUNCTION sso_attr_revoke(regrole, text) IS
 'Takes back what sso_attr_grant gave, but for USAGE of the extension''s schema. Errors: as sso_attr_grant.';
 

@@ -1,24 +1,83 @@
 -- Who may call what. Names and operators are qualified because these run with the owner's rights.
 
+-- The one list: every function named sso_* stands in it once, by name, and one that stands nowhere
+-- is nobody's but the owner's, like those of 'owner', which is not granted. A kind opens its own
+-- functions and those of the kinds that it includes. The first function of a kind tells
+-- sso_attr.extend_grants() whom the kind has been granted to: no update may add or replace it.
+CREATE FUNCTION sso_attr.kind() RETURNS TABLE (what text, includes text[], opens text, functions name[])
+LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+    VALUES
+        ('owner', '{}'::pg_catalog.text[], 'grants', '{
+            sso_attr_grant, sso_attr_revoke
+        }'::pg_catalog.name[]),
+        ('app', '{}', 'sessions and attributes', '{
+            sso_session_end_all, sso_session_list, sso_session_create,
+            sso_session_get, sso_session_verify, sso_session_renew, sso_session_rotate, sso_session_end,
+            sso_attr_create, sso_attr_update, sso_attr_set, sso_attr_delete, sso_attr_take,
+            sso_attr_get, sso_attr_get_text, sso_attr_exists, sso_attr_set_expiry,
+            sso_attr_create_many, sso_attr_update_many, sso_attr_set_many, sso_attr_delete_many,
+            sso_attr_get_many, sso_attr_exists_many, sso_attr_set_expiry_many,
+            sso_attr_get_all, sso_attr_names, sso_attr_list
+        }'),
+        ('operator', '{}', 'keys, rekey, purge and status', '{
+            sso_attr_purge, sso_attr_purge_status, sso_attr_keys, sso_attr_rekey
+        }');
+END;
+
 CREATE FUNCTION sso_attr.api(what text) RETURNS SETOF regprocedure
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT p.oid::pg_catalog.regprocedure
-    FROM pg_catalog.pg_proc AS p
+    FROM sso_attr.kind() AS kind
+    JOIN sso_attr.kind() AS part
+        ON part.what OPERATOR(pg_catalog.=) kind.what OR part.what OPERATOR(pg_catalog.=) ANY (kind.includes)
+    JOIN pg_catalog.pg_proc AS p ON p.proname OPERATOR(pg_catalog.=) ANY (part.functions)
     JOIN pg_catalog.pg_depend AS d
         ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
        AND d.objid OPERATOR(pg_catalog.=) p.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
     JOIN pg_catalog.pg_extension AS e
         ON d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
        AND d.refobjid OPERATOR(pg_catalog.=) e.oid AND e.extname OPERATOR(pg_catalog.=) 'sso_attr'
-    WHERE p.proname OPERATOR(pg_catalog.~) '^sso_'
-      AND what OPERATOR(pg_catalog.=) CASE
-              WHEN p.proname OPERATOR(pg_catalog.~) '^sso_attr_(grant|revoke)$' THEN 'owner'
-              WHEN p.proname OPERATOR(pg_catalog.~) '^sso_attr_(keys|rekey|purge|purge_status)$' THEN 'operator'
-              ELSE 'app'
-          END
+    WHERE kind.what OPERATOR(pg_catalog.=) api.what
     ORDER BY p.oid::pg_catalog.regprocedure::pg_catalog.text COLLATE pg_catalog."C";
 END;
+
+-- Takes back what default privileges gave away, and what PUBLIC has on a new function. finalize.sql
+-- calls it for everything, an update script for what that script adds.
+CREATE FUNCTION sso_attr.close_to_others(class oid, object oid) RETURNS void
+LANGUAGE plpgsql SET search_path TO pg_catalog, pg_temp
+AS $$
+DECLARE
+    other record;
+BEGIN
+    FOR other IN
+        SELECT DISTINCT o.name, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS role
+        FROM (
+            SELECT format('SCHEMA %s', n.oid::regnamespace), n.nspowner, n.nspacl
+            FROM pg_namespace AS n
+            WHERE class = 'pg_namespace'::regclass AND n.oid = object
+            UNION ALL
+            SELECT format('%s %s', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass), c.relowner, c.relacl
+            FROM pg_class AS c
+            WHERE class = 'pg_class'::regclass AND c.oid = object
+            UNION ALL
+            -- Revoked from the table, a right goes from its columns too.
+            SELECT format('TABLE %s', c.oid::regclass), c.relowner, t.attacl
+            FROM pg_class AS c JOIN pg_attribute AS t ON t.attrelid = c.oid
+            WHERE class = 'pg_class'::regclass AND c.oid = object
+            UNION ALL
+            SELECT format('ROUTINE %s', p.oid::regprocedure), p.proowner, COALESCE(p.proacl, acldefault('f', p.proowner))
+            FROM pg_proc AS p
+            WHERE class = 'pg_proc'::regclass AND p.oid = object
+        ) AS o (name, owner, acl)
+        CROSS JOIN LATERAL aclexplode(o.acl) AS a
+        WHERE a.grantee <> o.owner
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %s CASCADE', other.name, other.role);
+    END LOOP;
+END
+$$;
 
 CREATE FUNCTION sso_attr.change_grant(verb text, role regrole, what text) RETURNS void
 LANGUAGE plpgsql SET search_path TO pg_catalog, pg_temp
@@ -30,10 +89,16 @@ BEGIN
     IF role IS NULL THEN
         RAISE EXCEPTION 'role must not be null' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    IF what IS NULL OR what NOT IN ('app', 'operator') THEN
-        RAISE EXCEPTION 'what must be ''app'' or ''operator'''
-            USING ERRCODE = 'invalid_parameter_value',
-                  HINT = '''app'' opens sessions and attributes, ''operator'' keys, rekey and purge.';
+    IF NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.oid = role) THEN
+        RAISE EXCEPTION 'role % does not exist', role USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF NOT EXISTS (SELECT FROM sso_attr.kind() AS k WHERE k.what = change_grant.what AND k.what <> 'owner') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'invalid_parameter_value',
+            MESSAGE = (SELECT format('what must be %s', string_agg(quote_literal(k.what), ' or '))
+                       FROM sso_attr.kind() AS k WHERE k.what <> 'owner'),
+            HINT = (SELECT format('%s.', string_agg(format('%L opens %s', k.what, k.opens), '; '))
+                    FROM sso_attr.kind() AS k WHERE k.what <> 'owner');
     END IF;
     FOR function IN SELECT * FROM sso_attr.api(what) LOOP
         EXECUTE CASE verb
@@ -63,7 +128,7 @@ BEGIN ATOMIC
 END;
 
 -- Every update script ends with this: functions it added reach the roles that had been granted
--- their kind, which one function of each kind, there from the first version on, tells.
+-- their kind.
 CREATE FUNCTION sso_attr.extend_grants() RETURNS void
 LANGUAGE plpgsql SET search_path TO pg_catalog, pg_temp
 AS $$
@@ -72,11 +137,11 @@ DECLARE
 BEGIN
     FOR grantee IN
         SELECT a.grantee::regrole AS role, kind.what
-        FROM (VALUES ('app', 'sso_session_verify'), ('operator', 'sso_attr_purge')) AS kind (what, witness)
+        FROM sso_attr.kind() AS kind
         CROSS JOIN LATERAL sso_attr.api(kind.what) AS f (oid)
-        JOIN pg_proc AS p ON p.oid = f.oid AND p.proname = kind.witness
+        JOIN pg_proc AS p ON p.oid = f.oid AND p.proname = kind.functions[1]
         CROSS JOIN LATERAL aclexplode(p.proacl) AS a
-        WHERE a.privilege_type = 'EXECUTE' AND a.grantee NOT IN (0, p.proowner)
+        WHERE kind.what <> 'owner' AND a.privilege_type = 'EXECUTE' AND a.grantee NOT IN (0, p.proowner)
     LOOP
         PERFORM sso_attr.change_grant('grant', grantee.role, grantee.what);
     END LOOP;

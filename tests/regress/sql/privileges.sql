@@ -26,6 +26,12 @@ BEGIN
 END
 $$;
 
+-- The list of kinds has every function once, and nothing else.
+CREATE VIEW test.listed AS SELECT k.what, l.function FROM sso_attr.kind() AS k, unnest(k.functions) AS l (function);
+SELECT w.function, string_agg(l.what, ' ') FROM test.walk AS w LEFT JOIN test.listed AS l USING (function) WHERE w.function ~ '^sso_' GROUP BY w.function HAVING count(l.what) <> 1;
+SELECT * FROM test.listed AS l WHERE NOT EXISTS (SELECT FROM test.walk AS w WHERE w.function = l.function AND w.function ~ '^sso_');
+SELECT k.what, i.included FROM sso_attr.kind() AS k, unnest(k.includes) AS i (included) WHERE i.included NOT IN (SELECT what FROM sso_attr.kind() WHERE what <> 'owner');
+
 -- Before: nobody, and PUBLIC has nothing on anything of the extension.
 SELECT function, app_nobody_operator FROM test.walk WHERE app_nobody_operator <> '- - -';
 SELECT p.oid::regprocedure FROM pg_proc AS p, aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS a WHERE p.proname ~ '^sso_' AND a.grantee = 0;
@@ -73,6 +79,25 @@ SELECT test.attempt_as('privileges_app', 'sso_attr_get($1, ''x'')', 'no token');
 SELECT sso_attr.extend_grants();
 SELECT test.attempt_as('privileges_app', 'sso_attr_get($1, ''x'')', 'no token'), test.attempt_as('privileges_nobody', 'sso_attr_get($1, ''x'')', 'no token');
 
+-- What an update adds without a line in the list is nobody's but the owner's, once it is closed as
+-- update scripts do it; rights on columns and those that were passed on go the same way.
+BEGIN;
+CREATE FUNCTION sso_attr_unlisted() RETURNS integer LANGUAGE sql AS 'SELECT 1';
+ALTER EXTENSION sso_attr ADD FUNCTION sso_attr_unlisted();
+SELECT w.function FROM test.walk AS w LEFT JOIN test.listed AS l USING (function) WHERE w.function ~ '^sso_' AND l.what IS NULL;
+SELECT sso_attr.close_to_others('pg_proc'::regclass, 'sso_attr_unlisted'::regproc);
+SELECT sso_attr.extend_grants(), sso_attr_grant('privileges_app'), sso_attr_grant('privileges_operator', 'operator');
+SELECT * FROM test.walk WHERE function = 'sso_attr_unlisted';
+GRANT USAGE ON SCHEMA sso_attr TO privileges_nobody;
+GRANT SELECT (user_id), UPDATE (user_id, expires_at) ON sso_attr.session TO privileges_nobody WITH GRANT OPTION;
+SET LOCAL ROLE privileges_nobody;
+GRANT SELECT (user_id) ON sso_attr.session TO PUBLIC;
+RESET ROLE;
+SELECT has_any_column_privilege('privileges_app', 'sso_attr.session', 'SELECT'), has_any_column_privilege('privileges_nobody', 'sso_attr.session', 'UPDATE');
+SELECT sso_attr.close_to_others('pg_class'::regclass, 'sso_attr.session'::regclass);
+SELECT has_any_column_privilege('privileges_app', 'sso_attr.session', 'SELECT'), has_any_column_privilege('privileges_nobody', 'sso_attr.session', 'UPDATE');
+ROLLBACK;
+
 -- Revoked, all is as before.
 SELECT sso_attr_revoke('privileges_app'), sso_attr_revoke('privileges_operator', 'operator');
 SELECT * FROM test.walk WHERE app_nobody_operator <> '- - -';
@@ -90,14 +115,19 @@ SELECT sso_attr_revoke('"privileges Odd; DROP"');
 DROP ROLE "privileges Odd; DROP";
 \set VERBOSITY default
 SELECT sso_attr_grant('privileges_none'::text::regrole);
+SELECT sso_attr_grant('-');
 SELECT sso_attr_grant('privileges_app', 'admin');
+SELECT sso_attr_grant('privileges_app', 'owner');
+SELECT sso_attr_grant('privileges_app', NULL);
 SELECT sso_attr_grant(NULL);
 
--- Only the owner may grant.
-GRANT EXECUTE ON FUNCTION sso_attr_grant(regrole, text), sso_attr.change_grant(text, regrole, text), sso_attr.api(text) TO privileges_nobody;
-SELECT test.attempt_as('privileges_nobody', 'sso_attr_grant(''privileges_nobody'')', NULL);
-REVOKE EXECUTE ON FUNCTION sso_attr_grant(regrole, text), sso_attr.change_grant(text, regrole, text), sso_attr.api(text) FROM privileges_nobody;
+-- Only the owner may grant: it is the GRANT that is refused to a role that may call all of it.
+GRANT USAGE ON SCHEMA sso_attr TO privileges_nobody;
+GRANT EXECUTE ON FUNCTION sso_attr_grant(regrole, text), sso_attr.change_grant(text, regrole, text), sso_attr.api(text), sso_attr.kind() TO privileges_nobody;
+SELECT test.attempt_as('privileges_nobody', '* FROM sso_attr.api(''owner'')', NULL), test.attempt_as('privileges_nobody', 'sso_attr_grant(''privileges_nobody'')', NULL);
+REVOKE EXECUTE ON FUNCTION sso_attr_grant(regrole, text), sso_attr.change_grant(text, regrole, text), sso_attr.api(text), sso_attr.kind() FROM privileges_nobody;
+REVOKE USAGE ON SCHEMA sso_attr FROM privileges_nobody;
 
 DROP FUNCTION test.attempt_as;
-DROP VIEW test.walk;
+DROP VIEW test.listed, test.walk;
 DROP ROLE privileges_app, privileges_operator, privileges_nobody;
