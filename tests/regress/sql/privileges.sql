@@ -98,6 +98,20 @@ SELECT sso_attr.close_to_others('pg_class'::regclass, 'sso_attr.session'::regcla
 SELECT has_any_column_privilege('privileges_app', 'sso_attr.session', 'SELECT'), has_any_column_privilege('privileges_nobody', 'sso_attr.session', 'UPDATE');
 ROLLBACK;
 
+-- A kind that includes another opens the functions of both, and what an update adds to either.
+BEGIN;
+CREATE OR REPLACE FUNCTION sso_attr.kind() RETURNS TABLE (what text, includes text[], opens text, functions name[]) LANGUAGE sql IMMUTABLE AS $$
+    VALUES ('small', '{}'::text[], 'a session', '{sso_session_verify, sso_session_get}'::name[]), ('large', '{small}', 'everything', '{sso_session_create, sso_session_end}')
+$$;
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM privileges_app, privileges_operator;
+SELECT sso_attr_grant('privileges_app', 'large'), sso_attr_grant('privileges_operator', 'small');
+SELECT * FROM test.walk WHERE function ~ '^sso_session_(verify|get|create|end)$';
+REVOKE EXECUTE ON FUNCTION sso_session_get(text), sso_session_end(text) FROM privileges_app, privileges_operator;
+SELECT sso_attr.extend_grants();
+SELECT * FROM test.walk WHERE function ~ '^sso_session_(verify|get|create|end)$';
+SELECT test.attempt('sso_attr_grant(''privileges_app'', ''app'')');
+ROLLBACK;
+
 -- Revoked, all is as before.
 SELECT sso_attr_revoke('privileges_app'), sso_attr_revoke('privileges_operator', 'operator');
 SELECT * FROM test.walk WHERE app_nobody_operator <> '- - -';
