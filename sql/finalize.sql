@@ -37,6 +37,7 @@ COMMENT ON COLUMN sso_attr.key_check.key_id IS 'Id of the key in the keyring.';
 COMMENT ON COLUMN sso_attr.key_check.check_value IS 'First 16 bytes of SHA-256 over a domain string and the key.';
 COMMENT ON COLUMN sso_attr.key_check.created_at IS 'When the key first wrote data.';
 COMMENT ON COLUMN sso_attr.key_check.rekeyed_at IS 'When the background rekey last found no value of this key; NULL = not since another key is primary.';
+COMMENT ON INDEX sso_attr.key_check_by_id IS 'For the check values of a key, also in the worker, where tables are not scanned.';
 
 COMMENT ON COLUMN sso_attr.purge_run.id IS 'Order of the records.';
 COMMENT ON SEQUENCE sso_attr.purge_run_id_seq IS 'For sso_attr.purge_run.id.';

@@ -64,6 +64,8 @@ CREATE TABLE sso_attr.key_check (
     rekeyed_at timestamptz
 );
 
+CREATE INDEX key_check_by_id ON sso_attr.key_check (key_id);
+
 SELECT pg_catalog.pg_extension_config_dump('sso_attr.key_check', '');
 -- Nearly every row is deleted within hours. The defaults would let a fifth of each table be dead
 -- before a vacuum; a twentieth keeps tables and indexes at their working size, and statistics that

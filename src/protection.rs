@@ -49,12 +49,14 @@ pub struct Item<'a> {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Fetches the keyring if a call will need it, before it locks any row: that can take seconds where
-/// the keys come from a command. That there is none is told when it is used.
-pub fn prepare(mut protections: impl Iterator<Item = Protection>) {
-    if protections.any(|protection| protection == Protection::Sealed) {
-        let _ = vault::keyring();
+/// Whether a key is needed to write these items.
+pub fn needs_key(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<bool> {
+    if items.iter().any(|item| item.protection == Protection::Sealed) {
+        return Ok(true);
     }
+    let unasked = items.iter().filter(|item| item.protection == Protection::AsStored);
+    let names: Vec<&str> = unasked.map(|item| item.name).collect();
+    Ok(attributes.find_many(&names)?.contains(&Some(true)))
 }
 
 /// Creates an attribute; false where it is there.

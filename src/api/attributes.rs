@@ -29,10 +29,11 @@ fn sso_attr_create(
         let expires_at = call.expires_at(expiration)?;
         let protection = Protection::asked(Some(encrypt.unwrap_or(false)));
         let item = Item { name, json: value::decode(value)?, protection, expires_at };
-        protection::prepare([protection].into_iter());
-        call.insert(ust, |session| match protection::create(&session.attributes, &item)? {
-            true => Ok(()),
-            false => Err(Error::AttributeExists([name].into_iter().collect())),
+        call.insert(ust, std::slice::from_ref(&item), |session| {
+            match protection::create(&session.attributes, &item)? {
+                true => Ok(()),
+                false => Err(Error::AttributeExists([name].into_iter().collect())),
+            }
         })
     })
 }
@@ -72,8 +73,7 @@ fn sso_attr_set(
         let expires_at = call.expires_at(expiration)?;
         let protection = Protection::asked(encrypt);
         let item = Item { name, json: value::decode(value)?, protection, expires_at };
-        protection::prepare([protection].into_iter());
-        call.insert(ust, |session| {
+        call.insert(ust, std::slice::from_ref(&item), |session| {
             let set = protection::write(Verb::Set, &session.attributes, &item)?;
             session.is_there(name, set)
         })

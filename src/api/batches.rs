@@ -26,7 +26,7 @@ fn sso_attr_create_many(
         let data = given(data)?;
         let items = items(&data, Defaults { ttl: ttl(expiration)?, encrypt }, Repeats::Refused)?;
         let items = prepared(call, &items, |encrypt| Some(encrypt.unwrap_or(false)))?;
-        call.insert(ust, |session| match protection::create_many(&session.attributes, &items)? {
+        call.insert(ust, &items, |session| match protection::create_many(&session.attributes, &items)? {
             existing if existing.is_empty() => Ok(()),
             existing => Err(Error::AttributeExists(existing)),
         })
@@ -66,7 +66,7 @@ fn write_many(
         let data = given(data)?;
         let items = items(&data, Defaults { ttl: ttl(expiration)?, encrypt }, Repeats::LastWins)?;
         let items = prepared(call, &items, std::convert::identity)?;
-        call.insert(ust, |session| {
+        call.insert(ust, &items, |session| {
             session.all_there(protection::write_many(verb, &session.attributes, &items)?)
         })
     })
@@ -88,7 +88,7 @@ fn sso_attr_set_expiry_many(
         let names = collected(items.iter().map(|item| Ok(item.name.as_ref())))?;
         let expiries =
             collected(items.iter().map(|item| Ok(expires_at(call, item)?.unwrap_or(Timestamp::NEVER))))?;
-        call.insert(ust, |session| {
+        call.insert(ust, &[], |session| {
             let missing = session.attributes.set_expiry_many(&names, &expiries)?;
             session.all_there(missing.into_iter().map(|at| names[at]).collect())
         })
@@ -168,22 +168,20 @@ fn items(data: &Jsonb, defaults: Defaults, repeats: Repeats) -> Result<Vec<Item<
     in_order(items, repeats, interrupt::check)
 }
 
-/// The items as they are to be written, with the keyring at hand if one of them is to be sealed.
+/// The items as they are to be written.
 fn prepared<'a>(
     call: &Call,
     items: &'a [Item<'a, Jsonb>],
     encrypt: impl Fn(Option<bool>) -> Option<bool>,
 ) -> Result<Vec<protection::Item<'a>>> {
-    let items = collected(items.iter().map(|item| {
+    collected(items.iter().map(|item| {
         Ok(protection::Item {
             name: &item.name,
             json: item.value,
             protection: Protection::asked(encrypt(item.encrypt)),
             expires_at: expires_at(call, item)?,
         })
-    }))?;
-    protection::prepare(items.iter().map(|item| item.protection));
-    Ok(items)
+    }))
 }
 
 fn expires_at<V>(call: &Call, item: &Item<'_, V>) -> Result<Option<Timestamp>> {

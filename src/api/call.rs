@@ -10,8 +10,10 @@ use crate::pg::clock;
 use crate::pg::report::{Answer, report};
 use crate::pg::spi::{Access, Db, as_owner};
 use crate::pg::text::Text;
+use crate::protection::{self, Item};
 use crate::store::attribute::Attributes;
 use crate::store::session::{self, Found};
+use crate::vault;
 
 /// A call that has begun.
 pub struct Call {
@@ -48,12 +50,19 @@ impl Call {
         self.on_session(Access::Write, ust, session::find, work)
     }
 
-    /// As [`Call::write`], for verbs that insert rows: the session's row stays meanwhile.
+    /// As [`Call::write`], for verbs that insert rows: the session's row stays meanwhile. A keyring that
+    /// has to be fetched, which can take seconds, is fetched before; a failure is told when it is used.
     pub fn insert<T>(
         &self,
         ust: Option<Text<'_>>,
+        items: &[Item<'_>],
         work: impl FnOnce(&Session<'_>) -> Result<T>,
     ) -> Result<T> {
+        if vault::is_fetch_due()
+            && self.read(ust, |session| protection::needs_key(&session.attributes, items))?
+        {
+            let _ = vault::keyring();
+        }
         self.on_session(Access::Write, ust, session::find_for_insert, work)
     }
 

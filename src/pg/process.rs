@@ -20,8 +20,8 @@ unsafe extern "C-unwind" fn exit(_code: c_int, _argument: pg_sys::Datum) {
     }
 }
 
-/// Has `work` done before this backend exits, also after FATAL, which unwinds nothing. It replaces what
-/// was asked for before.
+/// Has `work` done when this process exits, also after FATAL, which unwinds nothing. One piece of work
+/// only: the last one that was asked for.
 pub fn at_exit(work: fn()) {
     if AT_EXIT.replace(Some(work)).is_none() {
         // SAFETY: a backend of its own process, which keeps what it registers until its end.
@@ -32,7 +32,7 @@ pub fn at_exit(work: fn()) {
 /// Has the system kill a program if this process ends without having been able to.
 pub fn kill_with_parent(command: &mut Command) {
     let parent = getpid();
-    // SAFETY: between fork and exec two system calls are made and nothing else.
+    // SAFETY: between fork and exec it makes two system calls and neither allocates nor locks anything.
     unsafe {
         command.pre_exec(move || {
             set_parent_process_death_signal(Some(Signal::KILL))?;

@@ -15,7 +15,10 @@ unsafe extern "C-unwind" {
     fn die(signal: c_int);
     #[link_name = "SignalHandlerForConfigReload"]
     fn reload(signal: c_int);
-    // In no binding.
+}
+
+unsafe extern "C" {
+    // In no binding of pgrx's.
     static BackgroundWorkerList: *mut c_void;
 }
 
@@ -130,7 +133,7 @@ pub fn register(name: &str, function: &str, restart: Duration) -> bool {
 
 /// The worker that was registered last. PostgreSQL does not tell whether it has taken one in.
 fn last_registered() -> *mut c_void {
-    // A list with one link up to release 17 and with two since, of which the second leads to the first member.
+    // The head of a list: one link up to release 17, two since, the second leading to its first member.
     const FIRST: usize = if cfg!(feature = "pg18") { 1 } else { 0 };
     // SAFETY: the postmaster, which this is, has the list to itself; only the pointer is looked at.
     unsafe { (&raw const BackgroundWorkerList).cast::<*mut c_void>().add(FIRST).read() }
@@ -180,7 +183,7 @@ pub fn enter(application: &CStr, database: pg_sys::Oid) -> Result<(), String> {
         (c"enable_seqscan", c"off"),
         (c"enable_hashjoin", c"off"),
         (c"enable_mergejoin", c"off"),
-        // With scans off, one of a small table that has no index to go by counts as dear enough for JIT.
+        // With scans off, the scan of a small table that has no index counts as dear enough for JIT.
         (c"jit", c"off"),
         #[cfg(any(feature = "pg17", feature = "pg18"))]
         (c"transaction_timeout", c"0"),

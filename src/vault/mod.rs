@@ -16,7 +16,7 @@ use crate::store::key;
 mod command;
 mod ring;
 
-pub use ring::{current as keyring, is_configured, renew};
+pub use ring::{current as keyring, is_configured, is_fetch_due, renew};
 
 thread_local! {
     /// Keys whose check values are stored for good: installation, key id, check value.

@@ -1,13 +1,15 @@
 //! The keyring from a command: that it is run seldom, ended in time, and that what it does wrong is
 //! said in clear words shows only on a server with its own configuration and processes.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sso_attr_client_tests::*;
 
-/// A server whose keyring comes from a shell command, which finds its own directory in $DIR.
+/// A server whose keyring comes from a shell command, which finds its own directory in $DIR. No worker
+/// runs it too.
 fn server_with(command: &str) -> Result<Server> {
-    let server = Server::create("sso_attr.keyring_file = ''")?;
+    let server = Server::create("sso_attr.keyring_file = ''\nsso_attr.purge_interval = 0")?;
     let command = format!("DIR={}; {command}", server.directory().display()).replace('\'', "''");
     server.configure(&format!("sso_attr.key_command = '{command}'"))?;
     server.start()?;
@@ -64,16 +66,28 @@ fn its_failures_are_said_in_clear_words() -> Result {
     Ok(())
 }
 
+/// The id that the command has written to a file in the server's directory.
+fn written_pid(server: &Server, file: &str) -> Result<String> {
+    let file = server.directory().join(file);
+    let mut pid = String::new();
+    wait_until("the command has told its id", SOON, || {
+        pid = std::fs::read_to_string(&file).unwrap_or_default();
+        Ok(pid.ends_with('\n'))
+    })?;
+    std::fs::remove_file(file)?;
+    Ok(pid.trim().to_owned())
+}
+
+fn wait_for_end(pid: &str) -> Result {
+    wait_until("the process has ended", SOON, || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+        Ok(status.map_or(true, |status| status.contains("\nState:\tZ")))
+    })
+}
+
 #[test]
 fn it_is_ended_after_ten_seconds_and_by_a_cancelled_query() -> Result {
     let server = server_with("echo $$ > $DIR/pid; sleep 1000")?;
-    let program = |server: &Server| -> Result<String> {
-        let file = server.directory().join("pid");
-        wait_until("the command runs", SOON, || Ok(file.exists()))?;
-        Ok(std::fs::read_to_string(file)?.trim().to_owned())
-    };
-    let is_gone = |pid: &str| !std::path::Path::new(&format!("/proc/{pid}")).exists();
-
     let start = Instant::now();
     let (code, detail) = refused(&server)?;
     assert_eq!(
@@ -81,10 +95,8 @@ fn it_is_ended_after_ten_seconds_and_by_a_cancelled_query() -> Result {
         ("55000", "sso_attr.key_command took longer than 10 seconds.")
     );
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
-    let pid = program(&server)?;
-    wait_until("the command is ended", SOON, || Ok(is_gone(&pid)))?;
+    wait_for_end(&written_pid(&server, "pid")?)?;
 
-    std::fs::remove_file(server.directory().join("pid"))?;
     let mut client = server.connect("postgres")?;
     client.batch_execute("SET statement_timeout = '500ms'")?;
     let ust = open_session(&mut client, "command")?;
@@ -92,8 +104,95 @@ fn it_is_ended_after_ten_seconds_and_by_a_cancelled_query() -> Result {
     let error = refusal(client.execute("SELECT sso_attr_create($1, 'n', 's'::text, NULL, true)", &[&ust]))?;
     assert_eq!(error.code().code(), "57014");
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-    let pid = program(&server)?;
-    wait_until("the command is ended with the query", SOON, || Ok(is_gone(&pid)))
+    wait_for_end(&written_pid(&server, "pid")?)
+}
+
+#[test]
+fn what_it_has_started_ends_with_it() -> Result {
+    // The shell ends at once; what it leaves behind keeps the output open, or does not.
+    let server = server_with("sleep 1000 & echo $! > $DIR/pid")?;
+    let (_, detail) = refused(&server)?;
+    assert_eq!(detail, "sso_attr.key_command took longer than 10 seconds.");
+    wait_for_end(&written_pid(&server, "pid")?)?;
+
+    let server = server_with("sleep 1000 >&2 & echo $! > $DIR/pid; cat $DIR/keyring")?;
+    let mut client = server.connect("postgres")?;
+    let ust = open_session(&mut client, "command")?;
+    client.execute("SELECT sso_attr_create($1, 'n', 's'::text, NULL, true)", &[&ust])?;
+    wait_for_end(&written_pid(&server, "pid")?)
+}
+
+#[test]
+fn it_ends_with_its_backend() -> Result {
+    let server =
+        server_with("sleep 1000 & echo $! > $DIR/grandchild; echo $$ > $DIR/child; exec sleep 1000")?;
+    let mut client = server.connect("postgres")?;
+    let in_backend = |end: &mut dyn FnMut(i32) -> Result| -> Result<(String, String)> {
+        let mut victim = server.connect("postgres")?;
+        let (ust, pid) = (open_session(&mut victim, "command")?, backend_pid(&mut victim)?);
+        std::thread::scope(|scope| {
+            let call = scope.spawn(move || {
+                victim.execute("SELECT sso_attr_create($1, 'n', 's'::text, NULL, true)", &[&ust]).is_err()
+            });
+            let pids = (|| Ok((written_pid(&server, "grandchild")?, written_pid(&server, "child")?)))();
+            end(pid)?;
+            assert!(call.join().map_err(|_| "the caller panicked")?);
+            pids
+        })
+    };
+
+    let (grandchild, child) =
+        in_backend(&mut |pid| Ok(client.execute("SELECT pg_terminate_backend($1)", &[&pid]).map(drop)?))?;
+    wait_for_end(&child)?;
+    wait_for_end(&grandchild)?;
+
+    // One that is killed can end nothing itself; the system ends the program that it has started.
+    let (grandchild, child) = in_backend(&mut |pid| {
+        assert!(Command::new("kill").args(["-s", "KILL", &pid.to_string()]).status()?.success());
+        Ok(())
+    })?;
+    let ended = wait_for_end(&child);
+    assert!(Command::new("kill").args(["-s", "KILL", &grandchild]).status()?.success());
+    ended
+}
+
+#[test]
+fn no_session_is_locked_while_it_runs() -> Result {
+    let server =
+        server_with("echo $$ > $DIR/pid; while [ ! -e $DIR/go ]; do sleep 0.05; done; cat $DIR/keyring")?;
+    let go = server.directory().join("go");
+    std::fs::write(&go, "")?;
+    let mut client = server.connect("postgres")?;
+    let ust = open_session(&mut client, "command")?;
+    client.execute("SELECT sso_attr_create($1, 'sealed', 's'::text, NULL, true)", &[&ust])?;
+    written_pid(&server, "pid")?;
+    for call in [
+        "sso_attr_create($1, 'one', 1, NULL, true)",
+        "sso_attr_set($1, 'two', 2, NULL, true)",
+        "sso_attr_set($1, 'sealed', 3)",
+        "sso_attr_create_many($1, '[{\"name\": \"three\", \"value\": 4, \"encrypt\": true}]')",
+        "sso_attr_set_many($1, '[{\"name\": \"four\", \"value\": 5, \"encrypt\": true}]')",
+        "sso_attr_set_many($1, '[{\"name\": \"sealed\", \"value\": 6}]')",
+        "sso_attr_update($1, 'sealed', 7)",
+        "sso_attr_update_many($1, '[{\"name\": \"sealed\", \"value\": 8}]')",
+    ] {
+        std::fs::remove_file(&go)?;
+        let mut caller = server.connect("postgres")?;
+        std::thread::scope(|scope| -> Result {
+            let ust = &ust;
+            let called = scope.spawn(move || caller.execute(&format!("SELECT {call}"), &[ust]));
+            let free = (|| {
+                written_pid(&server, "pid")?;
+                Ok(client.execute("SELECT FROM sso_attr.session FOR UPDATE NOWAIT", &[])?)
+            })();
+            std::fs::write(&go, "")?;
+            called.join().map_err(|_| "the caller panicked")??;
+            let free: Result<u64> = free;
+            assert_eq!(free.map_err(|error| format!("{call}: {error:?}"))?, 1);
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 #[test]

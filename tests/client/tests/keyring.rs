@@ -1,7 +1,10 @@
 //! Keys are changed under running servers, so what counts is what open connections make of it.
 
+use std::fs::{File, hard_link, rename};
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use postgres::Client;
-use sso_attr_client_tests::{KEY, Result, Server, open_session, refusal};
+use sso_attr_client_tests::{KEY, Result, SOON, Server, open_session, refusal, wait_until};
 
 /// What the server logs when it goes on with the keyring it has.
 const KEPT: &str = "the last good one stays in use";
@@ -90,4 +93,56 @@ fn an_unusable_keyring_leaves_the_last_good_one_in_use_and_warns_once() -> Resul
         assert_eq!(old_value(client, &ust)?, "of key 1");
     }
     Ok(())
+}
+
+/// A file that turns into a pipe between two looks at it would be waited for without end.
+#[test]
+fn a_pipe_in_the_place_of_the_file_is_never_waited_for() -> Result {
+    let server = Server::with_extension("client_min_messages = error\nlog_min_messages = error")?;
+    let mut clients = Vec::new();
+    for number in 0..4 {
+        let mut client = server.connect("postgres")?;
+        let ust = open_session(&mut client, "keys")?;
+        let seal = format!("SELECT sso_attr_set('{ust}', 'n', {number}, encrypt => true)");
+        client.simple_query(&seal)?;
+        clients.push((client, seal));
+    }
+    let keyring = server.keyring();
+    let beside = |suffix: &str| keyring.with_extension(suffix);
+    let (file, pipe, next) = (beside("file"), beside("pipe"), beside("next"));
+    hard_link(&keyring, &file)?;
+    server.run(&["mkfifo".as_ref(), pipe.as_os_str()])?;
+
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| -> Result {
+        let swapping = scope.spawn(|| -> std::io::Result<()> {
+            while !stop.load(Ordering::Relaxed) {
+                for kind in [&pipe, &file] {
+                    hard_link(kind, &next)?;
+                    rename(&next, &keyring)?;
+                }
+            }
+            Ok(())
+        });
+        let calling: Vec<_> = clients
+            .into_iter()
+            .map(|(mut client, seal)| {
+                scope.spawn(move || (0..2000).all(|_| client.simple_query(&seal).is_ok()))
+            })
+            .collect();
+        let in_time =
+            wait_until("the calls are done", SOON, || Ok(calling.iter().all(|call| call.is_finished())));
+        stop.store(true, Ordering::Relaxed);
+        swapping.join().map_err(|_| "the swapping panicked")??;
+        if in_time.is_err() {
+            // Whoever waits for a writer gets one.
+            while !calling.iter().all(|call| call.is_finished()) {
+                drop(File::options().read(true).write(true).open(&pipe));
+            }
+        }
+        for call in calling {
+            assert!(call.join().map_err(|_| "a caller panicked")?);
+        }
+        in_time
+    })
 }

@@ -1,7 +1,7 @@
 //! The purge worker: what it does by itself, over time, and to a server that changes under it.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use postgres::Client;
 use sso_attr_client_tests::{Result, SOON, Server, Stop, open_session, wait_until};
@@ -330,20 +330,83 @@ fn a_database_that_fails_is_logged_once_and_does_not_stop_the_others() -> Result
 }
 
 #[test]
-fn no_room_for_a_worker_is_logged_once() -> Result {
+fn its_statements_are_never_compiled() -> Result {
+    let server = Server::with_extension(&format!("{EVERY_SECOND}\njit = on"))?;
+    let mut client = server.connect("postgres")?;
+    client.batch_execute(
+        "CREATE TABLE seen (jit text);
+         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN INSERT INTO public.seen VALUES (current_setting('jit')); RETURN NULL; END $$;
+         CREATE TRIGGER note AFTER DELETE ON sso_attr.session EXECUTE FUNCTION note()",
+    )?;
+    fill(&mut client, 10, 1)?;
+    wait_for_rows(&mut client, 0)?;
+    let seen: Vec<String> = client.query_one("SELECT array_agg(DISTINCT jit) FROM seen", &[])?.get(0);
+    assert_eq!(seen, ["off"]);
+    Ok(())
+}
+
+const RAISE: &str = "HINT:  Raise max_worker_processes";
+
+#[test]
+fn no_room_for_a_worker_is_logged_once_with_the_remedy() -> Result {
     // One is for the launcher of logical replication, one for ours.
     let server = Server::with_extension(&format!("{EVERY_SECOND}\nmax_worker_processes = 2"))?;
-    let full = "all max_worker_processes are in use";
+    let full = "sso_attr cannot start a purge worker: all max_worker_processes are in use";
     wait_until("it is logged", SOON, || Ok(count(&server.log()?, full) > 0))?;
     let mut client = server.connect("postgres")?;
     let attempt = "SELECT query_start FROM pg_stat_activity WHERE backend_type = 'sso_attr launcher'";
     for _ in 0..2 {
-        let before: std::time::SystemTime = client.query_one(attempt, &[])?.get(0);
+        let before: SystemTime = client.query_one(attempt, &[])?.get(0);
         wait_until("it has tried again", SOON, || {
-            Ok(client.query_one(attempt, &[])?.get::<_, std::time::SystemTime>(0) > before)
+            Ok(client.query_one(attempt, &[])?.get::<_, SystemTime>(0) > before)
         })?;
     }
-    assert_eq!(count(&server.log()?, full), 1);
+    let log = server.log()?;
+    assert_eq!((count(&log, full), count(&log, RAISE)), (1, 1), "{log}");
+    fill(&mut client, 10, 1)?;
+    assert_eq!(client.query_one("SELECT sso_attr_purge()", &[])?.get::<_, i64>(0), 20);
+    Ok(())
+}
+
+#[test]
+fn the_launcher_goes_on_when_there_is_room_again() -> Result {
+    let server = Server::with_extension(
+        "sso_attr.purge_interval = 0\nmax_worker_processes = 2\nmax_logical_replication_workers = 0",
+    )?;
+    let mut client = server.connect("postgres")?;
+    fill(&mut client, 10, 1)?;
+    // A parallel query takes the one place beside the launcher's.
+    let mut holder = server.connect("postgres")?;
+    let cancel = holder.cancel_token();
+    let version: String = client.query_one("SHOW server_version_num", &[])?.get(0);
+    let in_parallel =
+        if version.as_str() < "160000" { "force_parallel_mode" } else { "debug_parallel_query" };
+    holder.batch_execute(&format!("SET {in_parallel} = on"))?;
+    std::thread::scope(|scope| -> Result {
+        let held = scope.spawn(move || holder.execute("SELECT pg_sleep(1000)", &[]).is_err());
+        let tried = (|| {
+            wait_for_worker(&mut client, "parallel worker")?;
+            client.batch_execute("ALTER SYSTEM SET sso_attr.purge_interval = '1s'")?;
+            client.batch_execute("SELECT pg_reload_conf()")?;
+            wait_until("the launcher has tried", SOON, || Ok(count(&server.log()?, RAISE) == 1))
+        })();
+        cancel.cancel_query(postgres::NoTls)?;
+        assert!(held.join().map_err(|_| "the holder panicked")?);
+        tried
+    })?;
+    wait_for_rows(&mut client, 0)
+}
+
+#[test]
+fn no_room_for_the_launcher_is_logged_with_the_remedy() -> Result {
+    // The only one is for the launcher of logical replication.
+    let server = Server::with_extension(&format!("{EVERY_SECOND}\nmax_worker_processes = 1"))?;
+    let log = server.log()?;
+    let none = "sso_attr cannot start its launcher: all max_worker_processes are in use";
+    assert_eq!((count(&log, none), count(&log, RAISE)), (1, 1), "{log}");
+    let mut client = server.connect("postgres")?;
+    assert_eq!(worker(&mut client, LAUNCHER)?, None);
     fill(&mut client, 10, 1)?;
     assert_eq!(client.query_one("SELECT sso_attr_purge()", &[])?.get::<_, i64>(0), 20);
     Ok(())

@@ -112,3 +112,38 @@ fn no_call_fails_while_keys_change_and_the_old_one_can_go() -> Result {
     assert!(log.contains("sso_attr rekey of database \"postgres\""), "{log}");
     Ok(())
 }
+
+/// However many values of a session cannot be opened, the worker gets past them: its next visit goes on
+/// with the name that the last one has come to.
+#[test]
+fn a_session_of_more_broken_values_than_fit_into_a_visit_is_got_past() -> Result {
+    let server = Server::with_extension("sso_attr.purge_interval = 1")?;
+    let mut client = server.connect("postgres")?;
+    let ust = open_session(&mut client, "broken")?;
+    // The longest names, of the longest characters: the place in between must hold one.
+    client.execute(
+        "SELECT sso_attr_create_many($1, (SELECT jsonb_agg(jsonb_build_object('name', repeat('\u{1f511}', 250) || to_char(n, 'FM00000'), 'value', n))
+                                          FROM generate_series(1, 3000) AS n), encrypt => true)",
+        &[&ust],
+    )?;
+    // Nobody has key 9, but for one value at the end.
+    client.batch_execute(
+        "UPDATE sso_attr.attribute SET sealed = overlay(sealed PLACING '\\x00000009' FROM 3)
+         WHERE name NOT LIKE '%03000';
+         CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN PERFORM pg_sleep(1.1); RETURN NULL; END $$;
+         CREATE TRIGGER slow BEFORE UPDATE ON sso_attr.attribute EXECUTE FUNCTION slow()",
+    )?;
+    // Whatever the machine, two batches of 1000 are a visit of two seconds.
+    server.set_keyring(&format!("2:{}\n1:{}\n", hex::encode([0x5a; 32]), hex::encode(KEY)))?;
+    wait_until("the last value is sealed with the new key", Duration::from_secs(60), || {
+        Ok(attributes_of(&mut client, 1)? == 0)
+    })?;
+    wait_until("every visit has told what it passed over", SOON, || {
+        let log = server.log()?;
+        let told = log.lines().filter_map(|line| line.split_once("rekey cannot open ")?.1.split_once(' '));
+        let counts: std::result::Result<Vec<i64>, _> = told.map(|(count, _)| count.parse()).collect();
+        // A visit has to stop in between, or this has shown nothing.
+        Ok(counts.is_ok_and(|counts| counts.len() > 1 && counts.iter().sum::<i64>() > 2998))
+    })
+}

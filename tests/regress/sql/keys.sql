@@ -62,5 +62,47 @@ SELECT sso_attr_get(:'ust', 'a');
 \set VERBOSITY terse
 SELECT sso_attr_rekey();
 SELECT key_id, is_primary, available, matches, attributes FROM sso_attr_keys();
+
+-- A transaction that is rolled back makes no key known, however often the primary key changed in it.
+TRUNCATE sso_attr.attribute, sso_attr.key_check;
+\! printf '5:%064d\n' 5 > "$SSO_ATTR_KEYRING"
+BEGIN;
+SAVEPOINT s;
+SELECT sso_attr_set(:'ust', 'a', 'by key 5', encrypt => true);
+RELEASE s;
+\! printf '6:%064d\n' 6 > "$SSO_ATTR_KEYRING"
+SELECT sso_attr_set(:'ust', 'b', 'by key 6', encrypt => true);
+\! printf '5:%064d\n' 5 > "$SSO_ATTR_KEYRING"
+SELECT sso_attr_set(:'ust', 'c', 'by key 5', encrypt => true);
+SELECT check_value AS five FROM sso_attr.key_check WHERE key_id = 5 \gset
+ROLLBACK;
+\! printf '5:%064d\n' 7 > "$SSO_ATTR_KEYRING"
+SELECT sso_attr_set(:'ust', 'a', 'by other bytes', encrypt => true);
+\! printf '5:%064d\n' 5 > "$SSO_ATTR_KEYRING"
+SELECT sso_attr_set(:'ust', 'b', 'by key 5', encrypt => true);
+-- Nor does one that put the check value there by other means, as a restore does.
+TRUNCATE sso_attr.attribute, sso_attr.key_check;
+BEGIN;
+INSERT INTO sso_attr.key_check (key_id, check_value, created_at) VALUES (5, :'five', now());
+SELECT sso_attr_set(:'ust', 'a', 'by key 5', encrypt => true);
+ROLLBACK;
+\! printf '5:%064d\n' 7 > "$SSO_ATTR_KEYRING"
+SELECT sso_attr_set(:'ust', 'a', 'by other bytes', encrypt => true);
+\! printf '5:%064d\n' 5 > "$SSO_ATTR_KEYRING"
+SELECT sso_attr_set(:'ust', 'b', 'by key 5', encrypt => true);
+\! printf '5:%064d\n' 7 > "$SSO_ATTR_KEYRING"
+SELECT sso_attr_get_all(:'ust');
+
+-- However many values cannot be opened, the check values are looked at once, and by index even where
+-- no table may be scanned, as in the worker.
+INSERT INTO sso_attr.attribute (session_id, created_at, updated_at, name, sealed)
+SELECT session_id, created_at, updated_at, 'moved' || n, sealed FROM sso_attr.attribute, generate_series(1, 50) AS n WHERE name = 'a';
+\! printf '6:%064d\n5:%064d\n' 6 7 > "$SSO_ATTR_KEYRING"
+\c
+BEGIN;
+SET LOCAL enable_seqscan = off;
+SELECT sso_attr_rekey();
+SELECT seq_scan, idx_scan FROM pg_stat_xact_all_tables WHERE relid = 'sso_attr.key_check'::regclass;
+ROLLBACK;
 \! printf '1:%064d\n' 1 > "$SSO_ATTR_KEYRING"
 TRUNCATE sso_attr.session, sso_attr.attribute, sso_attr.key_check;
