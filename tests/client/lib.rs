@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use postgres::error::DbError;
 use postgres::{Client, Config, NoTls};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// What tests return: `?` works on anything, and a failure prints what went wrong.
@@ -95,14 +96,16 @@ impl Server {
     /// Kills every process of the server at once, as a loss of power would.
     pub fn kill(&self) -> Result {
         let pid_file = std::fs::read_to_string(self.data().join("postmaster.pid"))?;
-        let postmaster = pid_file.lines().next().ok_or("postmaster.pid is empty")?;
+        let postmaster = pid_file.lines().next().ok_or("postmaster.pid is empty")?.parse()?;
         // Held still, it starts no more children while they are counted.
-        signal("STOP", [postmaster])?;
-        let children = std::fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"))?;
-        let all: Vec<&str> = children.split_whitespace().chain([postmaster]).collect();
-        signal("KILL", all.iter().copied())?;
+        signal(postmaster, Signal::STOP)?;
+        let children = kill_children(postmaster);
+        // Whatever became of them, it must not stay behind held still.
+        kill(postmaster)?;
+        let mut all = children?;
+        all.push(postmaster);
         wait_until("all processes of the server are dead", SOON, || {
-            Ok(all.iter().all(|pid| !is_running(pid)))
+            Ok(!all.iter().any(|pid| is_running(*pid)))
         })?;
         // The dead that init has yet to reap would pass for a running server.
         for lock in ["data/postmaster.pid", ".s.PGSQL.5432.lock"] {
@@ -116,7 +119,7 @@ impl Server {
     pub fn crash(&self) -> Result {
         let mut witness = self.connect("postgres")?;
         let mut victim = self.connect("postgres")?;
-        signal("KILL", [backend_pid(&mut victim)?.to_string().as_str()])?;
+        kill(backend_pid(&mut victim)?)?;
         // Until the postmaster has noticed, new connections are accepted and then lost.
         wait_until("the other backends are stopped", SOON, || Ok(witness.simple_query("").is_err()))?;
         wait_until("the server has recovered", SOON, || Ok(self.connect("postgres").is_ok()))
@@ -129,7 +132,13 @@ impl Server {
 
     /// Connects as any role.
     pub fn connect_as(&self, role: &str, database: &str) -> std::result::Result<Client, postgres::Error> {
-        Config::new().host_path(self.directory()).user(role).dbname(database).connect(NoTls)
+        Config::new()
+            .host_path(self.directory())
+            .user(role)
+            .dbname(database)
+            // A statement that would wait for ever fails its test instead.
+            .options("-c statement_timeout=5min")
+            .connect(NoTls)
     }
 
     /// All that the server has logged.
@@ -213,6 +222,11 @@ pub fn backend_pid(client: &mut Client) -> Result<i32> {
     Ok(client.query_one("SELECT pg_backend_pid()", &[])?.get(0))
 }
 
+/// Kills a process at once.
+pub fn kill(pid: i32) -> Result {
+    signal(pid, Signal::KILL)
+}
+
 /// Opens a session and returns its token.
 pub fn open_session(client: &mut Client, user: &str) -> Result<String> {
     Ok(client.query_one("SELECT sso_session_create($1)", &[&user])?.get(0))
@@ -239,12 +253,20 @@ fn output(command: &mut Command, input: &str) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-fn signal<'a>(name: &str, pids: impl IntoIterator<Item = &'a str>) -> Result {
-    output(Command::new("kill").arg("-s").arg(name).args(pids), "")?;
-    Ok(())
+fn signal(pid: i32, signal: Signal) -> Result {
+    Ok(kill_process(Pid::from_raw(pid).ok_or("no process has the id 0")?, signal)?)
+}
+
+/// Kills all children of a process and returns their ids.
+fn kill_children(pid: i32) -> Result<Vec<i32>> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    let children: Vec<i32> =
+        children.split_whitespace().map(str::parse).collect::<std::result::Result<_, _>>()?;
+    children.iter().try_for_each(|child| kill(*child))?;
+    Ok(children)
 }
 
 /// Whether a process is there and not a zombie.
-fn is_running(pid: &str) -> bool {
+fn is_running(pid: i32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| !status.contains("\nState:\tZ"))
 }

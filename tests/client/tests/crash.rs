@@ -1,6 +1,6 @@
 //! All or nothing has to hold through a crash in the middle of batches too.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use postgres::Client;
 use serde_json::{Value, json};
@@ -13,22 +13,34 @@ fn batch(value: usize) -> Value {
     (0..NAMES).map(|number| json!({"name": format!("n{number:03}"), "value": value})).collect()
 }
 
-/// Updates all attributes to 1, 2, 3 and so on until the connection breaks; what was acknowledged
-/// last is in `done`.
-fn keep_updating(client: &mut Client, ust: &str, done: &AtomicUsize) {
-    while client
-        .execute("SELECT sso_attr_update_many($1, $2)", &[&ust, &batch(done.load(Ordering::Relaxed) + 1)])
-        .is_ok()
+/// Sets a flag however the block that it belongs to is left, with an error or a panic too.
+struct SetAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Updates all attributes to 1, 2, 3 and so on until the connection breaks or it is told to stop;
+/// what was acknowledged last is in `done`.
+fn keep_updating(client: &mut Client, ust: &str, done: &AtomicUsize, stop: &AtomicBool) {
+    let update = "SELECT sso_attr_update_many($1, $2)";
+    while !stop.load(Ordering::Relaxed)
+        && client.execute(update, &[&ust, &batch(done.load(Ordering::Relaxed) + 1)]).is_ok()
     {
         done.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Creates all attributes, deletes them all, and so on until the connection breaks.
-fn keep_creating_and_deleting(client: &mut Client, ust: &str, done: &AtomicUsize) {
+/// Creates all attributes, deletes them all, and so on until the connection breaks or it is told to stop.
+fn keep_creating_and_deleting(client: &mut Client, ust: &str, done: &AtomicUsize, stop: &AtomicBool) {
     let create = "SELECT sso_attr_create_many($1, $2)";
     let delete = "SELECT sso_attr_delete_many($1, ARRAY(SELECT sso_attr_names($1)))";
-    while client.execute(create, &[&ust, &batch(0)]).is_ok() && client.execute(delete, &[&ust]).is_ok() {
+    while !stop.load(Ordering::Relaxed)
+        && client.execute(create, &[&ust, &batch(0)]).is_ok()
+        && client.execute(delete, &[&ust]).is_ok()
+    {
         done.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -43,14 +55,15 @@ fn a_crash_leaves_no_batch_half_done() -> Result {
         let created = open_session(&mut creating, "created")?;
         updating.execute("SELECT sso_attr_create_many($1, $2)", &[&updated, &batch(0)])?;
         let (updates, rounds) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        std::thread::scope(|scope| {
-            scope.spawn(|| keep_updating(&mut updating, &updated, &updates));
-            scope.spawn(|| keep_creating_and_deleting(&mut creating, &created, &rounds));
-            let busy = wait_until("both connections are in the middle of it", SOON, || {
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| -> Result {
+            let _stop_both = SetAtEnd(&stop);
+            scope.spawn(|| keep_updating(&mut updating, &updated, &updates, &stop));
+            scope.spawn(|| keep_creating_and_deleting(&mut creating, &created, &rounds, &stop));
+            wait_until("both connections are in the middle of it", SOON, || {
                 Ok(updates.load(Ordering::Relaxed) >= 10 && rounds.load(Ordering::Relaxed) >= 10)
-            });
-            // Whatever happened, this ends both threads.
-            server.kill().and(busy)
+            })?;
+            server.kill()
         })?;
         server.start()?;
 
