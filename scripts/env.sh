@@ -15,9 +15,11 @@ if [ "$PG_CONFIG" != "$private" ]; then
 fi
 BUILD_PROFILE=${BUILD_PROFILE:-dev}
 PATH=$ROOT/target/tools/bin:$HOME/.cargo/bin:$PATH
-export ROOT PG PG_CONFIG BUILD_PROFILE PATH
-# Where the bindings' build script finds the server's headers when cargo runs without cargo-pgrx.
-export PGRX_PG_CONFIG_PATH=$PG_CONFIG
+CARGO_TARGET_DIR=$ROOT/target
+export ROOT PG PG_CONFIG BUILD_PROFILE PATH CARGO_TARGET_DIR
+# Where the bindings' build script finds the server's headers. Only the compiler reads what it writes,
+# so it need not be formatted, and rustfmt need not be there.
+export PGRX_PG_CONFIG_PATH=$PG_CONFIG RUSTFMT=true
 # A Rust backtrace in the server's environment would end up in every error's DETAIL.
 unset RUST_BACKTRACE
 
@@ -38,7 +40,10 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# Installs a cargo subcommand in a version under target/, not optimised: it only drives cargo.
+# Whether it takes no root to put the extension's files into the server's directories.
+can_install() { [ -w "$("$PG_CONFIG" --pkglibdir)" ] && [ -w "$("$PG_CONFIG" --sharedir)/extension" ]; }
+
+# Installs a cargo subcommand in a version under target/, not optimised.
 install_cargo_tool() {
     echo "installing $1 $2 (some minutes)"
     CARGO_TARGET_DIR=$ROOT/target/$1 cargo install --quiet --locked --debug --force \
