@@ -27,7 +27,7 @@ build: ## build and install into the selected PostgreSQL
 install: ## as build, optimised
 	@BUILD_PROFILE=release scripts/build
 
-lint: ## formatting, clippy, licences and sources of dependencies, shell scripts
+lint: ## formatting, clippy, licences and sources of dependencies, shell scripts and what they use
 	@scripts/lint
 
 fuzz: ## the parsers of what comes from outside (needs a nightly toolchain)
