@@ -19,7 +19,7 @@ pub struct Envelope {
 impl Envelope {
     /// The value's JSON text, with room before and behind it to be sealed where it stands.
     pub fn of(json: Jsonb) -> Envelope {
-        let header = pg_sys::VARHDRSZ as usize;
+        let header = pg_sys::VARHDRSZ;
         let mut buffer = pg_sys::StringInfoData::default();
         let fill = [0u8; BEFORE];
         // SAFETY: a buffer of our own, to which PostgreSQL appends: room for the length word, room
@@ -52,14 +52,14 @@ impl Envelope {
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: the varlena is ours, of that length.
         unsafe { std::slice::from_raw_parts(self.varlena.cast::<u8>(), self.length) }
-            .split_at(pg_sys::VARHDRSZ as usize)
+            .split_at(pg_sys::VARHDRSZ)
             .1
     }
 
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: the varlena is ours alone, of that length.
         unsafe { std::slice::from_raw_parts_mut(self.varlena.cast::<u8>(), self.length) }
-            .split_at_mut(pg_sys::VARHDRSZ as usize)
+            .split_at_mut(pg_sys::VARHDRSZ)
             .1
     }
 

@@ -291,7 +291,10 @@ fn names_of(entries: &[Entry<'_>]) -> Result<ArrayOf<Text>> {
     ArrayOf::new(entries.iter().map(|entry| entry.name))
 }
 
-fn values_of(entries: &[Entry<'_>]) -> Result<(ArrayOf<Null<Json>>, ArrayOf<Null<Envelope>>)> {
+/// The columns `value` and `sealed` of entries.
+type Values = (ArrayOf<Null<Json>>, ArrayOf<Null<Envelope>>);
+
+fn values_of(entries: &[Entry<'_>]) -> Result<Values> {
     Ok((
         ArrayOf::new(entries.iter().map(|entry| entry.value.columns().0))?,
         ArrayOf::new(entries.iter().map(|entry| entry.value.columns().1))?,
