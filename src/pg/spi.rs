@@ -118,16 +118,6 @@ impl Db {
         found
     }
 
-    /// Shows each row that a statement returns to `read` and counts the rows.
-    pub fn run_each<P: Params, C: Columns>(
-        &self,
-        statement: &'static LocalKey<Statement<P, C>>,
-        params: P::Values<'_>,
-        read: impl FnMut(C::Row<'_>),
-    ) -> u64 {
-        self.execute(statement, params, ALL, read)
-    }
-
     fn execute<P: Params, C: Columns>(
         &self,
         statement: &'static LocalKey<Statement<P, C>>,

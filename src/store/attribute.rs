@@ -74,25 +74,25 @@ statement! {
     UPDATE_CLEAR(Id, Text, Time, Json, Bool) =
         "UPDATE sso_attr.attribute AS a SET value = $4, sealed = NULL, updated_at = $3
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
-            AND a.expires_at OPERATOR(pg_catalog.>) $3 AND (a.sealed IS NULL OR $5)"
+            AND a.expires_at OPERATOR(pg_catalog.>) $3 AND ((a.value IS NOT NULL AND a.sealed IS NULL) OR $5)"
 }
 statement! {
     UPDATE_CLEAR_AND_EXPIRY(Id, Text, Time, Json, Bool, Time) =
         "UPDATE sso_attr.attribute AS a SET value = $4, sealed = NULL, updated_at = $3, expires_at = $6
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
-            AND a.expires_at OPERATOR(pg_catalog.>) $3 AND (a.sealed IS NULL OR $5)"
+            AND a.expires_at OPERATOR(pg_catalog.>) $3 AND ((a.value IS NOT NULL AND a.sealed IS NULL) OR $5)"
 }
 statement! {
     UPDATE_SEALED(Id, Text, Time, Envelope, Bool) =
         "UPDATE sso_attr.attribute AS a SET value = NULL, sealed = $4, updated_at = $3
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
-            AND a.expires_at OPERATOR(pg_catalog.>) $3 AND (a.value IS NULL OR $5)"
+            AND a.expires_at OPERATOR(pg_catalog.>) $3 AND ((a.sealed IS NOT NULL AND a.value IS NULL) OR $5)"
 }
 statement! {
     UPDATE_SEALED_AND_EXPIRY(Id, Text, Time, Envelope, Bool, Time) =
         "UPDATE sso_attr.attribute AS a SET value = NULL, sealed = $4, updated_at = $3, expires_at = $6
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
-            AND a.expires_at OPERATOR(pg_catalog.>) $3 AND (a.value IS NULL OR $5)"
+            AND a.expires_at OPERATOR(pg_catalog.>) $3 AND ((a.sealed IS NOT NULL AND a.value IS NULL) OR $5)"
 }
 statement! {
     CREATE(Id, Text, Null<Json>, Null<Envelope>, Null<Time>, Time) =
@@ -116,7 +116,8 @@ statement! {
               expires_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $6 THEN EXCLUDED.expires_at
                                 ELSE COALESCE($5, a.expires_at) END
           WHERE $7 OR a.expires_at OPERATOR(pg_catalog.<=) $6
-             OR (a.sealed IS NULL) OPERATOR(pg_catalog.=) ($4 IS NULL)"
+             OR ((a.value IS NULL) OPERATOR(pg_catalog.=) ($3 IS NULL)
+                 AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) ($4 IS NULL))"
 }
 statement! {
     SET_EXPIRY(Id, Text, Time, Time) =

@@ -58,7 +58,8 @@ statement! {
                                      OR EXCLUDED.expires_at OPERATOR(pg_catalog.<) 'infinity'
                                 THEN EXCLUDED.expires_at ELSE a.expires_at END
           WHERE a.expires_at OPERATOR(pg_catalog.<=) $6
-             OR (a.sealed IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.sealed IS NULL)
+             OR ((a.value IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.value IS NULL)
+                 AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.sealed IS NULL))
           RETURNING a.name, a.created_at, a.expires_at"
 }
 statement! {
@@ -75,6 +76,7 @@ statement! {
               expires_at = CASE WHEN EXCLUDED.expires_at OPERATOR(pg_catalog.<) 'infinity'
                                 THEN EXCLUDED.expires_at ELSE a.expires_at END
           WHERE a.expires_at OPERATOR(pg_catalog.>) $6
+            AND (a.value IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.value IS NULL)
             AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.sealed IS NULL)
           RETURNING a.name, a.created_at, a.expires_at"
 }
@@ -86,7 +88,7 @@ statement! {
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS d(name, value)
           ON CONFLICT (session_id, name) DO UPDATE
           SET value = EXCLUDED.value, updated_at = EXCLUDED.updated_at
-          WHERE a.expires_at OPERATOR(pg_catalog.>) $4 AND a.sealed IS NULL
+          WHERE a.expires_at OPERATOR(pg_catalog.>) $4 AND a.value IS NOT NULL AND a.sealed IS NULL
           RETURNING a.name, a.created_at, a.expires_at"
 }
 statement! {

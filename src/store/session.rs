@@ -5,8 +5,9 @@ use sso_attr_core::token::Claim;
 use uuid::Uuid;
 
 use crate::pg::datum;
+use crate::pg::interrupt;
 use crate::pg::spi::Db;
-use crate::pg::sql::{Bytes, Id, Inet, Int, Null, Text, Time};
+use crate::pg::sql::{Bytes, Id, Inet, Name, Null, Text, Time};
 use crate::pg::statement::statement;
 
 /// A session whose secret the claim proves, live or not.
@@ -107,16 +108,19 @@ statement! {
             AND secret_digest OPERATOR(pg_catalog.=) $4"
 }
 statement! {
-    #[by(Hash)]
-    DELETE_FREE_ATTRIBUTES(Id, Text, Int) -> (Text) =
-        "WITH free AS MATERIALIZED (
-              SELECT name FROM sso_attr.attribute
-              WHERE session_id OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.>) $2
-              ORDER BY name LIMIT $3 FOR UPDATE SKIP LOCKED)
-          DELETE FROM sso_attr.attribute AS a USING free
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) free.name
-            AND a.name OPERATOR(pg_catalog.>) $2
-          RETURNING a.name"
+    LOCK_FREE_ATTRIBUTES(Id) -> (Name) =
+        "SELECT name FROM sso_attr.attribute WHERE session_id OPERATOR(pg_catalog.=) $1 FOR UPDATE SKIP LOCKED"
+}
+statement! {
+    COUNT_ATTRIBUTES(Id) = "SELECT FROM sso_attr.attribute WHERE session_id OPERATOR(pg_catalog.=) $1"
+}
+statement! {
+    DELETE_ATTRIBUTES(Id) = "DELETE FROM sso_attr.attribute WHERE session_id OPERATOR(pg_catalog.=) $1"
+}
+statement! {
+    DELETE_ATTRIBUTE(Id, Text) =
+        "DELETE FROM sso_attr.attribute
+          WHERE session_id OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.=) $2"
 }
 statement! {
     LOCK_EMPTY(Id) =
@@ -223,26 +227,21 @@ pub fn end(db: &Db, id: Uuid, now: Timestamp, created_after: Timestamp) -> bool 
     db.run(&END, (&id, now, created_after)) == 1
 }
 
-/// Attributes deleted by one statement: few enough for its list of them to stay in memory.
-const FREE_AT_ONCE: i64 = 10_000;
-
 /// As [`end`], if the claim still holds.
 pub fn end_proven(db: &Db, claim: &Claim, now: Timestamp, created_after: Timestamp) -> bool {
     db.run(&END_PROVEN, (&claim.id, now, created_after, &claim.digest.as_bytes()[..])) == 1
 }
 
-/// Deletes what nobody else holds of a session that is over; the purge deletes the rest.
+/// Deletes what nobody else holds of a session that is over; the purge deletes the rest. No plan of
+/// this sorts or hashes: a session of any size ends without a temporary file.
 pub fn delete_free(db: &Db, id: Uuid) {
-    let mut last = String::new();
-    loop {
-        let after = last.clone();
-        let deleted = db.run_each(&DELETE_FREE_ATTRIBUTES, (&id, &after, FREE_AT_ONCE), |(name,)| {
-            if *name > *last {
-                name.clone_into(&mut last);
-            }
-        });
-        if deleted < FREE_AT_ONCE as u64 {
-            break;
+    let free = db.all(&LOCK_FREE_ATTRIBUTES, (&id,), |(name,)| name);
+    if free.len() as u64 == db.run(&COUNT_ATTRIBUTES, (&id,)) {
+        db.run(&DELETE_ATTRIBUTES, (&id,));
+    } else {
+        for name in &free {
+            interrupt::check();
+            db.run(&DELETE_ATTRIBUTE, (&id, name));
         }
     }
     if db.run(&LOCK_EMPTY, (&id,)) == 1 {
