@@ -12,12 +12,19 @@ COMMENT ON COLUMN sso_attr.session.id IS 'Public half of the token: UUID version
 COMMENT ON COLUMN sso_attr.session.created_at IS 'When the session was opened; sso_attr.session_max_lifetime counts from here.';
 COMMENT ON COLUMN sso_attr.session.expires_at IS 'When the session ends unless renewed; infinity = never.';
 COMMENT ON COLUMN sso_attr.session.purge_bin IS 'expires_at rounded down to ten minutes, indexed for the purge, so that most renewals are HOT.';
-COMMENT ON COLUMN sso_attr.session.secret_digest IS 'SHA-256 of the secret half of the token; the secret itself is stored nowhere.';
-COMMENT ON COLUMN sso_attr.session.user_id IS 'Whose session it is, as the application names users.';
+COMMENT ON COLUMN sso_attr.session.secret_digest IS 'SHA-256 of the secret half of the token, or of an adopted token; the secret itself is stored nowhere. Empty in an alias.';
+COMMENT ON COLUMN sso_attr.session.user_id IS 'Whose session it is, as the application names users; NULL = anonymous.';
+COMMENT ON COLUMN sso_attr.session.alias_of IS 'Session that a token which was adopted on rotation leads to; NULL = this is a session itself.';
+COMMENT ON COLUMN sso_attr.session.last_seen_at IS 'When the session was opened or last renewed.';
+COMMENT ON COLUMN sso_attr.session.idle_limit IS 'Microseconds that a renewal without an expiration gives it; NULL = never expires.';
 COMMENT ON COLUMN sso_attr.session.current_app IS 'Application in which the session was opened.';
 COMMENT ON COLUMN sso_attr.session.remote_addr IS 'Network address from which the session was opened.';
 COMMENT ON COLUMN sso_attr.session.user_agent IS 'User agent that opened the session, at most 1024 characters of it.';
 COMMENT ON INDEX sso_attr.session_by_user IS 'For sso_session_list and sso_session_end_all.';
+COMMENT ON INDEX sso_attr.session_by_alias_of IS 'For removing the aliases of a session.';
+COMMENT ON TRIGGER follow_expires_at ON sso_attr.session IS 'Lets purge_bin follow an expires_at that was moved by hand.';
+COMMENT ON TRIGGER follow_expires_at ON sso_attr.attribute IS 'Lets purge_bin follow an expires_at that was moved by hand.';
+COMMENT ON FUNCTION sso_attr.follow_expires_at() IS 'What the triggers of that name do.';
 COMMENT ON INDEX sso_attr.session_by_purge_bin IS 'For the purge: sessions that can expire, oldest first.';
 
 COMMENT ON TABLE sso_attr.attribute IS 'Attributes of sessions. A row whose expires_at has passed is absent to every function and waits for the purge.';
@@ -29,7 +36,6 @@ COMMENT ON COLUMN sso_attr.attribute.purge_bin IS 'expires_at rounded down to te
 COMMENT ON COLUMN sso_attr.attribute.name IS 'Name, 1 to 255 characters, sorted by bytes.';
 COMMENT ON COLUMN sso_attr.attribute.value IS 'Value in clear; NULL where it is sealed.';
 COMMENT ON COLUMN sso_attr.attribute.sealed IS 'Encrypted value: version, algorithm, key id, nonce, ciphertext, tag (SECURITY.md); NULL where the value is in clear.';
-COMMENT ON CONSTRAINT attribute_in_clear_or_sealed ON sso_attr.attribute IS 'Exactly one of value and sealed is there.';
 COMMENT ON INDEX sso_attr.attribute_by_purge_bin IS 'For the purge: attributes that can expire by themselves, oldest first.';
 
 COMMENT ON TABLE sso_attr.key_check IS 'Encryption keys that have written data, by a value that tells a key from another without revealing it.';
@@ -59,29 +65,47 @@ COMMENT ON FUNCTION sso_attr_keys() IS
 COMMENT ON FUNCTION sso_attr_rekey(bigint) IS
 'Encrypts values of other keys anew under the primary one, at most max_rows (NULL = all), in the caller''s transaction, and returns how many. Rows that are locked, or that cannot be opened (a WARNING counts them), are left. With preloading the worker does the same by itself in small transactions. Errors: 22023 negative max_rows, 55000 no usable keyring, XX001 primary key is not the one that wrote the data.';
 
-COMMENT ON FUNCTION sso_session_create(text, text, inet, text, double precision, text) IS
-'Opens a session and returns its token (UST), which is shown only here. expiration: seconds from now, Infinity = up to the cap, NULL = sso_attr.session_expiration; capped by sso_attr.session_max_lifetime. ust: adopts a token issued elsewhere, 22 to 512 characters not beginning with sso_. user_id: 1 to 255 characters, current_app up to 255, user_agent cut at 1024. Errors: 22023 bad argument, 54000 text too long, 23505 adopted token in use by a live session or replaced by a rotation.';
+COMMENT ON FUNCTION sso_session_create(text, text, inet, text, double precision, text, integer, timestamptz) IS
+'Opens a session and returns its token (UST), which is shown only here. user_id: NULL opens an anonymous session, which sso_session_rotate binds to its user. expiration: seconds until it ends (NULL = sso_attr.session_expiration, Infinity = up to the cap), remembered as its idle limit; expires_at: the same as a time. ust: a token issued elsewhere to adopt. keep_newest: ends the user''s oldest live sessions so that at most so many remain, this one among them. Capped by sso_attr.session_max_lifetime. Errors: 22023 bad argument, 54000 user_id or current_app too long, 23505 token in use.';
+COMMENT ON FUNCTION sso_session_create(text, text, text, text, double precision, text, integer, timestamptz) IS
+'As sso_session_create with an inet, for an address as text: '''' is none, a list is refused. Errors: as there, 22P02 no address.';
 COMMENT ON FUNCTION sso_session_get(text) IS
-'All about a live session, one row; expires_at is NULL for never. Errors: 28000 session not live.';
+'A live session; expires_at is NULL for never. Errors: 28000 session not live.';
+COMMENT ON FUNCTION sso_session_load(text) IS
+'A live session as sso_session_get shows it, and all its attributes as one object; no row for anything else. Errors: 22021 text that is not UTF-8, 55000 and XX001 as sso_attr_get.';
+COMMENT ON FUNCTION sso_session_save(text, jsonb, text[], double precision, boolean, text[], timestamptz) IS
+'Writes the names and values of changed as sso_attr_set does, deletes the names in removed, or with replace all others, and renews the session; returns when it ends, NULL for never. Names in encrypt are sealed. Errors: 28000 session not live (a session that has ended never comes back), 22023 bad argument, 54000 name or value too long, 55000 encryption without a keyring.';
 COMMENT ON FUNCTION sso_session_verify(text) IS
-'Whether a text is the token of a live session; any text, NULL included, is answered without an error.';
-COMMENT ON FUNCTION sso_session_renew(text, double precision) IS
-'Moves the end of a session, counted from now in seconds (NULL = sso_attr.session_expiration), never past its creation plus sso_attr.session_max_lifetime, and returns the end in force, NULL for never. Writes nothing where the end would move by less than a 360th of the time asked for (at most a minute). Errors: 28000 session not live, 22023 bad expiration.';
-COMMENT ON FUNCTION sso_session_rotate(text) IS
-'Gives a session a new token and returns it; the old one is dead at once, attributes stay as they are. To be called when the user''s rights change, as at login. Errors: 28000 session not live.';
+'Whether a text is the token of a live session. Errors: 22021 text that is not UTF-8.';
+COMMENT ON FUNCTION sso_session_renew(text, double precision, timestamptz) IS
+'Moves the end of a session to expiration seconds from now (NULL = its own idle limit) or to expires_at, never past its creation plus sso_attr.session_max_lifetime, and returns the end in force, NULL for never. Writes nothing where the end would move by less than a 360th of the time asked for (at most a minute). Errors: 28000 session not live, 22023 bad expiration or both given.';
+COMMENT ON FUNCTION sso_session_rotate(text, text, text) IS
+'Gives a session a new token and returns it, new_ust where that is given; the old one is dead at once, attributes stay as they are. user_id binds an anonymous session to its user, once. To be called when the user''s rights change, as at login. Errors: 28000 session not live, 22023 the session is another user''s or a bad argument, 23505 new_ust is in use.';
+COMMENT ON FUNCTION sso_session_end_one(text, uuid) IS
+'Ends one of a user''s sessions by the session_id that sso_session_list shows; true if it was live and that user''s. Errors: 22023 bad argument.';
 COMMENT ON FUNCTION sso_session_end(text) IS
-'Ends a session and removes its attributes; true if it was live, false without an error for anything else.';
+'Ends a session and removes its attributes; true if it was live, false without an error for anything else. It waits for nobody: rows that others hold go with the purge.';
 COMMENT ON FUNCTION sso_session_end_all(text, text) IS
 'Ends every session of a user, except that of keep_ust, and returns how many were live. Errors: 28000 keep_ust is no live session of that user (nothing is ended then), 22023 bad user_id.';
 COMMENT ON FUNCTION sso_session_list(text) IS
 'The live sessions of a user, newest first, as sso_session_get shows them. Errors: 22023 bad user_id.';
 
 COMMENT ON FUNCTION sso_attr_create(text, text, anycompatible, double precision, boolean) IS
-'Creates an attribute. value: anything that to_jsonb takes, a plain string is stored as a JSON string, NULL as JSON null. expiration: seconds from now, NULL or Infinity = with its session. encrypt: true stores it sealed. Errors: 23505 it is there already, 28000 session not live, 22023 bad argument, 54000 name or value too long, 55000 encryption without a keyring.';
+'Creates an attribute and returns true. value: anything that to_jsonb takes, a plain string is stored as a JSON string, NULL as JSON null. expiration: seconds from now, NULL or Infinity = with its session. encrypt: true stores it sealed. Errors: 23505 it is there already, 28000 session not live, 22023 bad argument, 54000 name or value too long, 55000 encryption without a keyring.';
 COMMENT ON FUNCTION sso_attr_update(text, text, anycompatible, double precision, boolean) IS
-'Replaces the value of an attribute that is there. expiration: seconds from now, Infinity = never, NULL = stays as it is. encrypt: true seals, false stores in clear, NULL = stays as it is. Errors: P0002 it is not there, 28000 session not live, 22023 bad argument, 54000 name or value too long, 55000 encryption without a keyring.';
+'Replaces the value of an attribute that is there and returns true. expiration: seconds from now, Infinity = never, NULL = stays as it is. encrypt: true seals, false stores in clear, NULL = stays as it is. Errors: P0002 it is not there, 28000 session not live, 22023 bad argument, 54000 name or value too long, 55000 encryption without a keyring.';
 COMMENT ON FUNCTION sso_attr_set(text, text, anycompatible, double precision, boolean) IS
-'Creates an attribute as sso_attr_create does, or replaces it as sso_attr_update does. Errors: 28000 session not live, 22023 bad argument, 54000 name or value too long, 55000 encryption without a keyring.';
+'Creates an attribute as sso_attr_create does, and returns true, or replaces it as sso_attr_update does, and returns false. Errors: 28000 session not live, 22023 bad argument, 54000 name or value too long, 55000 encryption without a keyring.';
+COMMENT ON FUNCTION sso_attr_create_json(text, text, jsonb, double precision, boolean) IS
+'As sso_attr_create, for drivers and ORMs: it takes jsonb and nothing else, so that a number cannot arrive as a text.';
+COMMENT ON FUNCTION sso_attr_update_json(text, text, jsonb, double precision, boolean) IS
+'As sso_attr_update, for drivers and ORMs: it takes jsonb and nothing else, so that a number cannot arrive as a text.';
+COMMENT ON FUNCTION sso_attr_set_json(text, text, jsonb, double precision, boolean) IS
+'As sso_attr_set, for drivers and ORMs: it takes jsonb and nothing else, so that a number cannot arrive as a text.';
+COMMENT ON FUNCTION sso_attr_compare_and_set(text, text, jsonb, jsonb, double precision, boolean) IS
+'Replaces a value if it equals expected, as jsonb compares; false where it does not, and nothing is changed. Errors: as sso_attr_update.';
+COMMENT ON FUNCTION sso_attr_increment(text, text, numeric, double precision) IS
+'Adds to a number in one step and returns the sum; its end and its protection stay. One that is not there is created as by, ending after expiration seconds. Errors: 22023 the value is no number, 28000 session not live, 22023 bad argument, 54000 name too long.';
 COMMENT ON FUNCTION sso_attr_get(text, text) IS
 'The value of an attribute, decrypted; NULL where it is not there. Errors: 28000 session not live, 22023 null name, 55000 key not in the keyring, XX001 sealed value altered or moved.';
 COMMENT ON FUNCTION sso_attr_get_text(text, text) IS
@@ -97,16 +121,16 @@ COMMENT ON FUNCTION sso_attr_list(text) IS
 COMMENT ON FUNCTION sso_attr_delete(text, text) IS
 'Deletes an attribute; false where it is not there. Errors: 28000 session not live, 22023 null name.';
 COMMENT ON FUNCTION sso_attr_set_expiry(text, text, double precision) IS
-'Moves the end of an attribute: seconds from now, NULL or Infinity = never. Errors: P0002 it is not there, 28000 session not live, 22023 bad argument.';
+'Moves the end of an attribute, seconds from now, NULL or Infinity = never, and returns true. Errors: P0002 it is not there, 28000 session not live, 22023 bad argument.';
 
 COMMENT ON FUNCTION sso_attr_create_many(text, jsonb, double precision, boolean) IS
-'Creates attributes, all or none. data: array of objects with name, value and, where they differ from the call''s parameters, expiration and encrypt. Errors: 23505 any is there already or is named twice (DETAIL lists them), 22023 bad item (the message names it), 28000, 54000, 55000 as sso_attr_create.';
+'Creates attributes, all or none, and returns the number of items. data: array of objects with name, value and, where they differ from the call''s parameters, expiration and encrypt. Errors: 23505 any is there already or is named twice (DETAIL lists them, the first hundred if there are more), 22023 bad item (the message names it), 28000, 54000, 55000 as sso_attr_create.';
 COMMENT ON FUNCTION sso_attr_update_many(text, jsonb, double precision, boolean) IS
-'Replaces the values of attributes that are all there, all or none. data: as for sso_attr_create_many; of a name given twice the last wins. Errors: P0002 any is not there (DETAIL lists all of them), 22023 bad item (the message names it), 28000, 54000, 55000 as sso_attr_update.';
+'Replaces the values of attributes that are all there, all or none, and returns the number of items. data: as for sso_attr_create_many; of a name given twice the last wins. Errors: P0002 any is not there (DETAIL lists them, the first hundred if there are more), 22023 bad item (the message names it), 28000, 54000, 55000 as sso_attr_update.';
 COMMENT ON FUNCTION sso_attr_set_many(text, jsonb, double precision, boolean) IS
-'Creates or replaces attributes, all or none. data: as for sso_attr_update_many. Errors: 22023 bad item (the message names it), 28000, 54000, 55000 as sso_attr_set.';
+'Creates or replaces attributes, all or none, and returns the number of items. data: as for sso_attr_update_many. Errors: 22023 bad item (the message names it), 28000, 54000, 55000 as sso_attr_set.';
 COMMENT ON FUNCTION sso_attr_set_expiry_many(text, jsonb, double precision) IS
-'Moves the ends of attributes that are all there, all or none. data: array of objects with name and expiration; absent in both item and call = never. Errors: P0002 any is not there (DETAIL lists all of them), 22023 bad item, 28000 session not live.';
+'Moves the ends of attributes that are all there, all or none, and returns the number of items. data: array of objects with name and expiration; absent in both item and call = never. Errors: P0002 any is not there (DETAIL lists them, the first hundred if there are more), 22023 bad item, 28000 session not live.';
 COMMENT ON FUNCTION sso_attr_get_many(text, text[]) IS
 'The values under these names as one object, null under a name that is not there. Errors: 28000 session not live, 22023 null names, 55000 and XX001 as sso_attr_get.';
 COMMENT ON FUNCTION sso_attr_get_all(text) IS
@@ -128,3 +152,6 @@ COMMENT ON FUNCTION sso_attr_purge(bigint) IS
 'Removes what has expired, at most max_rows sessions and attributes (NULL = all), in the caller''s transaction, and returns how many rows it removed. Rows that others have locked are left for the next call. Errors: 22023 max_rows is negative.';
 COMMENT ON FUNCTION sso_attr_purge_status() IS
 'One row: start, end and removed rows of the last sweep that removed something or failed, the rows removed in total, the earliest end among the rows that await removal, and the error of that sweep (NULL where it had none).';
+
+COMMENT ON FUNCTION sso_attr_check() IS
+'Rows that the functions have not written, with what is wrong; the functions report them as XX001 when they read them. Scans both tables.';

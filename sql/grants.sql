@@ -11,17 +11,25 @@ BEGIN ATOMIC
         ('owner', '{}'::pg_catalog.text[], 'grants', '{
             sso_attr_grant, sso_attr_revoke
         }'::pg_catalog.name[]),
-        ('app', '{}', 'sessions and attributes', '{
-            sso_session_end_all, sso_session_list, sso_session_create,
-            sso_session_get, sso_session_verify, sso_session_renew, sso_session_rotate, sso_session_end,
+        ('holder', '{}', 'what needs a live token and acts on its session alone', '{
+            sso_session_verify,
+            sso_session_get, sso_session_load, sso_session_save, sso_session_renew, sso_session_rotate, sso_session_end,
             sso_attr_create, sso_attr_update, sso_attr_set, sso_attr_delete, sso_attr_take,
+            sso_attr_create_json, sso_attr_update_json, sso_attr_set_json,
+            sso_attr_compare_and_set, sso_attr_increment,
             sso_attr_get, sso_attr_get_text, sso_attr_exists, sso_attr_set_expiry,
             sso_attr_create_many, sso_attr_update_many, sso_attr_set_many, sso_attr_delete_many,
             sso_attr_get_many, sso_attr_exists_many, sso_attr_set_expiry_many,
             sso_attr_get_all, sso_attr_names, sso_attr_list
         }'),
-        ('operator', '{}', 'keys, rekey, purge and status', '{
-            sso_attr_purge, sso_attr_purge_status, sso_attr_keys, sso_attr_rekey
+        ('app', '{holder}', 'that, and opening sessions, listing and ending those of a user', '{
+            sso_session_end_all, sso_session_end_one, sso_session_list, sso_session_create
+        }'),
+        ('monitor', '{}', 'figures to watch', '{
+            sso_attr_purge_status, sso_attr_keys
+        }'),
+        ('operator', '{monitor}', 'those, and purge, rekey and check', '{
+            sso_attr_purge, sso_attr_rekey, sso_attr_check
         }');
 END;
 

@@ -12,25 +12,32 @@ $$;
 
 CREATE SCHEMA sso_attr;
 
--- Before the tables, whose generated columns call it.
 CREATE FUNCTION sso_attr.purge_bin(expires_at timestamptz) RETURNS timestamptz
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'purge_bin_wrapper';
 
+-- What a row must be like no CHECK says here: PostgreSQL reads the text of each CHECK and each
+-- generated column anew for every statement, a quarter of an update's cost. The functions write no
+-- other rows and report any other that they read (XX001); sso_attr_check() lists them.
+
 CREATE TABLE sso_attr.session (
     id uuid PRIMARY KEY,
+    alias_of uuid,
     created_at timestamptz NOT NULL,
+    last_seen_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
     -- The purge looks for what ended by this, rounded down to ten minutes: an index on the exact
     -- end would make every renewal write all indexes; this way only one in many does.
-    purge_bin timestamptz GENERATED ALWAYS AS (sso_attr.purge_bin(expires_at)) STORED,
-    secret_digest bytea NOT NULL CHECK (pg_catalog.octet_length(secret_digest) OPERATOR(pg_catalog.=) 32),
-    user_id text COLLATE pg_catalog."C" NOT NULL,
+    purge_bin timestamptz NOT NULL,
+    idle_limit bigint,
+    secret_digest bytea NOT NULL,
+    user_id text COLLATE pg_catalog."C",
     current_app text,
     remote_addr inet,
     user_agent text
 ) WITH (fillfactor = 80);
 
-CREATE INDEX session_by_user ON sso_attr.session (user_id);
+CREATE INDEX session_by_user ON sso_attr.session (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX session_by_alias_of ON sso_attr.session (alias_of) WHERE alias_of IS NOT NULL;
 -- The id makes every place in the index one that a sweep can go on from, so that no batch passes
 -- again over what the batches before it have left dead or found locked.
 CREATE INDEX session_by_purge_bin ON sso_attr.session (purge_bin, id)
@@ -41,12 +48,11 @@ CREATE TABLE sso_attr.attribute (
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL DEFAULT 'infinity',
-    purge_bin timestamptz GENERATED ALWAYS AS (sso_attr.purge_bin(expires_at)) STORED,
+    purge_bin timestamptz NOT NULL DEFAULT 'infinity',
     name text COLLATE pg_catalog."C" NOT NULL,
     value jsonb,
     sealed bytea,
-    PRIMARY KEY (session_id, name),
-    CONSTRAINT attribute_in_clear_or_sealed CHECK ((value IS NULL) OPERATOR(pg_catalog.<>) (sealed IS NULL))
+    PRIMARY KEY (session_id, name)
 ) WITH (fillfactor = 80);
 
 -- Ciphertext does not compress: do not try.
@@ -54,6 +60,29 @@ ALTER TABLE sso_attr.attribute ALTER COLUMN sealed SET STORAGE EXTERNAL;
 
 CREATE INDEX attribute_by_purge_bin ON sso_attr.attribute (purge_bin, session_id)
     WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity';
+
+-- Whoever moves expires_at by hand need not know of purge_bin. The functions set both, and for an
+-- update that sets neither PostgreSQL does not even look at the condition.
+CREATE FUNCTION sso_attr.follow_expires_at() RETURNS trigger
+LANGUAGE plpgsql SET search_path TO pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'session' THEN
+        UPDATE sso_attr.session SET purge_bin = sso_attr.purge_bin(NEW.expires_at) WHERE id = NEW.id;
+    ELSE
+        UPDATE sso_attr.attribute SET purge_bin = sso_attr.purge_bin(NEW.expires_at)
+        WHERE session_id = NEW.session_id AND name = NEW.name;
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER follow_expires_at AFTER UPDATE OF expires_at ON sso_attr.session
+    FOR EACH ROW WHEN (NEW.purge_bin OPERATOR(pg_catalog.<>) sso_attr.purge_bin(NEW.expires_at))
+    EXECUTE FUNCTION sso_attr.follow_expires_at();
+CREATE TRIGGER follow_expires_at AFTER UPDATE OF expires_at ON sso_attr.attribute
+    FOR EACH ROW WHEN (NEW.purge_bin OPERATOR(pg_catalog.<>) sso_attr.purge_bin(NEW.expires_at))
+    EXECUTE FUNCTION sso_attr.follow_expires_at();
 
 -- Not unique, so that two first uses of a key never wait for each other: equal rows do no harm,
 -- different ones under one id are the alarm that they should be.
@@ -89,3 +118,27 @@ CREATE TABLE sso_attr.purge_run (
 
 SELECT pg_catalog.pg_extension_config_dump('sso_attr.session', '');
 SELECT pg_catalog.pg_extension_config_dump('sso_attr.attribute', '');
+
+-- With the owner's rights, since the tables are closed; nothing in it is looked up by a search path.
+CREATE FUNCTION sso_attr_check() RETURNS TABLE (session_id uuid, name text, problem text)
+LANGUAGE sql STABLE SECURITY DEFINER
+BEGIN ATOMIC
+    SELECT a.session_id, a.name, p.problem
+    FROM sso_attr.attribute AS a
+    CROSS JOIN LATERAL (VALUES
+        (a.value IS NOT NULL AND a.sealed IS NOT NULL, 'has both a value and a sealed value'),
+        (a.value IS NULL AND a.sealed IS NULL, 'has neither a value nor a sealed value'),
+        (a.purge_bin OPERATOR(pg_catalog.<>) sso_attr.purge_bin(a.expires_at), 'purge_bin does not follow expires_at'),
+        (pg_catalog.char_length(a.name) OPERATOR(pg_catalog.=) 0 OR pg_catalog.char_length(a.name) OPERATOR(pg_catalog.>) 255, 'has a name of no length that functions take')
+    ) AS p (is_wrong, problem)
+    WHERE p.is_wrong
+    UNION ALL
+    SELECT s.id, NULL, p.problem
+    FROM sso_attr.session AS s
+    CROSS JOIN LATERAL (VALUES
+        (pg_catalog.octet_length(s.secret_digest) OPERATOR(pg_catalog.<>) CASE WHEN s.alias_of IS NULL THEN 32 ELSE 0 END,
+         'has no digest of 32 bytes'),
+        (s.purge_bin OPERATOR(pg_catalog.<>) sso_attr.purge_bin(s.expires_at), 'purge_bin does not follow expires_at')
+    ) AS p (is_wrong, problem)
+    WHERE p.is_wrong;
+END;

@@ -3,15 +3,15 @@
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use sso_attr_core::Result;
 use sso_attr_core::envelope::Place;
 use sso_attr_core::error::Names;
 use sso_attr_core::expiry::Timestamp;
+use sso_attr_core::{Error, Result};
 
 use crate::pg::datum::Jsonb;
 use crate::pg::interrupt;
 use crate::pg::report::collected;
-use crate::store::attribute::{Attributes, Over, Value};
+use crate::store::attribute::{Attributes, Over, Value, Written};
 use crate::store::batch::{Entry, Outcome};
 use crate::vault;
 
@@ -42,6 +42,7 @@ pub enum Verb {
 }
 
 /// An attribute to write.
+#[derive(Clone, Copy)]
 pub struct Item<'a> {
     pub name: &'a str,
     pub json: Jsonb,
@@ -65,8 +66,8 @@ pub fn create(attributes: &Attributes<'_>, item: &Item<'_>) -> Result<bool> {
     attributes.create(item.name, &value, item.expires_at)
 }
 
-/// Replaces the value of an attribute; false where it is not there and the verb does not create.
-pub fn write(verb: Verb, attributes: &Attributes<'_>, item: &Item<'_>) -> Result<bool> {
+/// Replaces the value of an attribute; `None` where it is not there and the verb does not create.
+pub fn write(verb: Verb, attributes: &Attributes<'_>, item: &Item<'_>) -> Result<Option<Written>> {
     let (mut sealed, over) = match item.protection {
         Protection::Clear => (false, Over::Any),
         Protection::Sealed => (true, Over::Any),
@@ -76,15 +77,17 @@ pub fn write(verb: Verb, attributes: &Attributes<'_>, item: &Item<'_>) -> Result
     loop {
         let value = protect(attributes, item, sealed)?;
         let written = match verb {
-            Verb::Update => attributes.update(item.name, &value, over, item.expires_at),
+            Verb::Update => {
+                attributes.update(item.name, &value, over, item.expires_at).then_some(Written::Replaced)
+            }
             Verb::Set => attributes.set(item.name, &value, over, item.expires_at)?,
         };
-        if written || over == Over::Any {
+        if written.is_some() || over == Over::Any {
             return Ok(written);
         }
         // Comes round again only if somebody else changed the protection in between.
         match attributes.is_sealed(item.name)? {
-            None => return Ok(false),
+            None => return Ok(None),
             Some(found) => sealed = found,
         }
         hint::note(place(attributes, item.name), sealed);
@@ -133,6 +136,28 @@ pub fn write_many(verb: Verb, attributes: &Attributes<'_>, items: &[Item<'_>]) -
     }
     missing.sort_unstable();
     Ok(names_at(items, &missing))
+}
+
+/// Writes items as set does and deletes other attributes, in one order of locks: what is to be deleted
+/// is first written as expired, among the rest.
+pub fn save(attributes: &Attributes<'_>, items: &[Item<'_>], doomed: &[&str]) -> Result<()> {
+    let mut all = Vec::new();
+    all.try_reserve_exact(items.len() + doomed.len()).map_err(|_| Error::OutOfMemory)?;
+    all.extend_from_slice(items);
+    all.extend(doomed.iter().map(|name| Item {
+        name,
+        json: Jsonb::null(),
+        protection: Protection::Clear,
+        expires_at: Some(attributes.now),
+    }));
+    all.sort_by(|one, other| one.name.cmp(other.name));
+    if !all.is_empty() {
+        write_many(Verb::Set, attributes, &all)?;
+    }
+    if !doomed.is_empty() {
+        attributes.delete_expired(doomed)?;
+    }
+    Ok(())
 }
 
 /// The value as jsonb.

@@ -35,6 +35,10 @@ pub enum Error {
     #[error("token is in use by a live session")]
     TokenInUse,
 
+    /// A session is bound to its user once.
+    #[error("session belongs to another user")]
+    OtherUser,
+
     /// An argument is outside what the function takes.
     #[error("{message}")]
     Argument { message: String, hint: Option<&'static str> },
@@ -99,7 +103,7 @@ impl Error {
             Error::SessionNotLive => "28000",
             Error::AttributeMissing(_) => "P0002",
             Error::AttributeExists(_) | Error::AttributeRepeated(_) | Error::TokenInUse => "23505",
-            Error::Argument { .. } | Error::Item { .. } => "22023",
+            Error::Argument { .. } | Error::Item { .. } | Error::OtherUser => "22023",
             Error::TooLong { .. } | Error::TooDeep { .. } => "54000",
             Error::NotUtf8 => "22021",
             Error::OutOfMemory => "53200",
@@ -139,6 +143,7 @@ impl Error {
             Error::AttributeExists(_) => "Use sso_attr_set to replace attributes that are there.",
             Error::AttributeRepeated(_) => "Name each attribute once.",
             Error::TokenInUse => "End that session first, or adopt another token.",
+            Error::OtherUser => "Open a session of its own for that user.",
             Error::Argument { hint, .. } => return hint.map(str::to_owned),
             Error::Item { hint, .. } => return hint.clone(),
             Error::TooLong { hint, .. } => return hint.map(str::to_owned),

@@ -5,15 +5,18 @@ use pgrx::prelude::*;
 use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::{Error, Result, name};
 
-use super::call::{Session, call};
+use super::call::{Call, Session, call};
 use super::value;
 use crate::pg::any::AnyValue;
 use crate::pg::datum::{Jsonb, TimestampTz};
+use crate::pg::interrupt;
 use crate::pg::jsonb::Object;
+use crate::pg::numeric::Numeric;
 use crate::pg::report::{Answer, collected};
 use crate::pg::sql::NameText;
 use crate::pg::text::Text;
 use crate::protection::{self, Item, Protection, Verb};
+use crate::store::attribute::Written;
 
 /// Creates an attribute; one that is there raises unique_violation.
 #[pg_extern]
@@ -23,19 +26,20 @@ fn sso_attr_create(
     value: Option<AnyValue>,
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "false"),
-) -> Answer<()> {
-    call(|call| {
-        let name = name::validate_new(name.as_deref())?;
-        let expires_at = call.expires_at(expiration)?;
-        let protection = Protection::asked(Some(encrypt.unwrap_or(false)));
-        let item = Item { name, json: value::decode(value)?, protection, expires_at };
-        call.insert(ust, std::slice::from_ref(&item), |session| {
-            match protection::create(&session.attributes, &item)? {
-                true => Ok(()),
-                false => Err(Error::AttributeExists([name].into_iter().collect())),
-            }
-        })
-    })
+) -> Answer<bool> {
+    create(ust, name, || value::decode(value), expiration, encrypt)
+}
+
+/// As sso_attr_create, for drivers: not polymorphic, so that the server says what it takes.
+#[pg_extern]
+fn sso_attr_create_json(
+    ust: Option<Text<'_>>,
+    name: Option<Text<'_>>,
+    value: Option<Jsonb>,
+    expiration: default!(Option<f64>, "NULL"),
+    encrypt: default!(Option<bool>, "false"),
+) -> Answer<bool> {
+    create(ust, name, || value::decode_json(value), expiration, encrypt)
 }
 
 /// Replaces the value of an attribute; one that is not there raises no_data_found.
@@ -46,20 +50,23 @@ fn sso_attr_update(
     value: Option<AnyValue>,
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "NULL"),
-) -> Answer<()> {
-    call(|call| {
-        let name = name::validate_new(name.as_deref())?;
-        let expires_at = call.expires_at(expiration)?;
-        let protection = Protection::asked(encrypt);
-        let item = Item { name, json: value::decode(value)?, protection, expires_at };
-        call.write(ust, |session| {
-            let updated = protection::write(Verb::Update, &session.attributes, &item)?;
-            session.is_there(name, updated)
-        })
-    })
+) -> Answer<bool> {
+    update(ust, name, || value::decode(value), expiration, encrypt)
 }
 
-/// Creates or replaces an attribute.
+/// As sso_attr_update, for drivers.
+#[pg_extern]
+fn sso_attr_update_json(
+    ust: Option<Text<'_>>,
+    name: Option<Text<'_>>,
+    value: Option<Jsonb>,
+    expiration: default!(Option<f64>, "NULL"),
+    encrypt: default!(Option<bool>, "NULL"),
+) -> Answer<bool> {
+    update(ust, name, || value::decode_json(value), expiration, encrypt)
+}
+
+/// Creates or replaces an attribute; true where it created one.
 #[pg_extern]
 fn sso_attr_set(
     ust: Option<Text<'_>>,
@@ -67,17 +74,147 @@ fn sso_attr_set(
     value: Option<AnyValue>,
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "NULL"),
-) -> Answer<()> {
+) -> Answer<bool> {
+    set(ust, name, || value::decode(value), expiration, encrypt)
+}
+
+/// As sso_attr_set, for drivers.
+#[pg_extern]
+fn sso_attr_set_json(
+    ust: Option<Text<'_>>,
+    name: Option<Text<'_>>,
+    value: Option<Jsonb>,
+    expiration: default!(Option<f64>, "NULL"),
+    encrypt: default!(Option<bool>, "NULL"),
+) -> Answer<bool> {
+    set(ust, name, || value::decode_json(value), expiration, encrypt)
+}
+
+fn create(
+    ust: Option<Text<'_>>,
+    name: Option<Text<'_>>,
+    decode: impl FnOnce() -> Result<Jsonb>,
+    expiration: Option<f64>,
+    encrypt: Option<bool>,
+) -> Answer<bool> {
     call(|call| {
-        let name = name::validate_new(name.as_deref())?;
-        let expires_at = call.expires_at(expiration)?;
-        let protection = Protection::asked(encrypt);
-        let item = Item { name, json: value::decode(value)?, protection, expires_at };
+        let item = item(call, name.as_deref(), decode, expiration, Some(encrypt.unwrap_or(false)))?;
         call.insert(ust, std::slice::from_ref(&item), |session| {
-            let set = protection::write(Verb::Set, &session.attributes, &item)?;
-            session.is_there(name, set)
+            match protection::create(&session.attributes, &item)? {
+                true => Ok(true),
+                false => Err(Error::AttributeExists([item.name].into_iter().collect())),
+            }
         })
     })
+}
+
+fn update(
+    ust: Option<Text<'_>>,
+    name: Option<Text<'_>>,
+    decode: impl FnOnce() -> Result<Jsonb>,
+    expiration: Option<f64>,
+    encrypt: Option<bool>,
+) -> Answer<bool> {
+    call(|call| {
+        let item = item(call, name.as_deref(), decode, expiration, encrypt)?;
+        call.write(ust, |session| {
+            let written = protection::write(Verb::Update, &session.attributes, &item)?;
+            session.is_there(item.name, written.is_some())?;
+            Ok(true)
+        })
+    })
+}
+
+fn set(
+    ust: Option<Text<'_>>,
+    name: Option<Text<'_>>,
+    decode: impl FnOnce() -> Result<Jsonb>,
+    expiration: Option<f64>,
+    encrypt: Option<bool>,
+) -> Answer<bool> {
+    call(|call| {
+        let item = item(call, name.as_deref(), decode, expiration, encrypt)?;
+        call.insert(ust, std::slice::from_ref(&item), |session| {
+            let written = protection::write(Verb::Set, &session.attributes, &item)?;
+            session.is_there(item.name, written.is_some())?;
+            Ok(written == Some(Written::Created))
+        })
+    })
+}
+
+fn item<'a>(
+    call: &Call,
+    name: Option<&'a str>,
+    decode: impl FnOnce() -> Result<Jsonb>,
+    expiration: Option<f64>,
+    encrypt: Option<bool>,
+) -> Result<Item<'a>> {
+    let name = name::validate_new(name)?;
+    let expires_at = call.expires_at(expiration)?;
+    Ok(Item { name, json: decode()?, protection: Protection::asked(encrypt), expires_at })
+}
+
+/// Replaces a value if it is the expected one; false where it is another.
+#[pg_extern]
+fn sso_attr_compare_and_set(
+    ust: Option<Text<'_>>,
+    name: Option<Text<'_>>,
+    expected: Option<Jsonb>,
+    value: Option<Jsonb>,
+    expiration: default!(Option<f64>, "NULL"),
+    encrypt: default!(Option<bool>, "NULL"),
+) -> Answer<bool> {
+    call(|call| {
+        let item = item(call, name.as_deref(), || value::decode_json(value), expiration, encrypt)?;
+        let expected = value::decode_json(expected)?;
+        call.write(ust, |session| {
+            let found = lock(session, item.name)?;
+            session.is_there(item.name, found.is_some())?;
+            if found.is_none_or(|found| !found.equals(expected)) {
+                return Ok(false);
+            }
+            Ok(protection::write(Verb::Update, &session.attributes, &item)?.is_some())
+        })
+    })
+}
+
+/// Adds to a number in one step, creating it where it is not there, and returns the sum.
+#[pg_extern]
+fn sso_attr_increment(
+    ust: Option<Text<'_>>,
+    name: Option<Text<'_>>,
+    by: default!(Option<Numeric>, "1"),
+    expiration: default!(Option<f64>, "NULL"),
+) -> Answer<Numeric> {
+    call(|call| {
+        let by = by.ok_or_else(|| Error::argument("by must not be null"))?;
+        let first = by.to_json().ok_or_else(|| Error::argument("by must be a finite number"))?;
+        let new = item(call, name.as_deref(), || value::decode_json(Some(first)), expiration, None)?;
+        call.insert(ust, std::slice::from_ref(&new), |session| {
+            loop {
+                let Some(found) = lock(session, new.name)? else {
+                    if protection::create(&session.attributes, &new)? {
+                        return Ok(by);
+                    }
+                    // Somebody else has created it since.
+                    interrupt::check();
+                    continue;
+                };
+                let number = found.to_numeric().ok_or_else(|| Error::argument("value is not a number"))?;
+                let sum = number.plus(by);
+                let json = sum.to_json().ok_or_else(|| Error::argument("sum is not a finite number"))?;
+                let next = Item { json: value::decode_json(Some(json))?, expires_at: None, ..new };
+                protection::write(Verb::Update, &session.attributes, &next)?;
+                return Ok(sum);
+            }
+        })
+    })
+}
+
+/// The value of an attribute that is locked against other writes, if it is there.
+fn lock(session: &Session<'_>, name: &str) -> Result<Option<Jsonb>> {
+    let value = session.attributes.lock(name)?;
+    value.map(|value| protection::reveal(&session.attributes, name, value)).transpose()
 }
 
 /// The value of an attribute; NULL where it is not there.
@@ -206,10 +343,15 @@ fn sso_attr_get_all(ust: Option<Text<'_>>) -> Answer<Jsonb> {
                     .map(|row| Ok((row.name, protection::reveal(attributes, &row.name, row.value)?))),
             )
         })?;
-        let mut object = Object::new();
-        for (name, value) in &values {
-            object.entry(name, (*value).into())?;
-        }
-        Ok(object.finish())
+        to_object(&values)
     })
+}
+
+/// Names and values as one object.
+pub fn to_object(values: &[(NameText, Jsonb)]) -> Result<Jsonb> {
+    let mut object = Object::new();
+    for (name, value) in values {
+        object.entry(name, (*value).into())?;
+    }
+    Ok(object.finish())
 }

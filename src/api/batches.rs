@@ -6,6 +6,7 @@ use sso_attr_core::item::{self, Defaults, Element, Repeats, in_order};
 use sso_attr_core::{Error, Result, item::Item};
 
 use super::call::{Call, call, ttl};
+use super::names::lookups;
 use super::value;
 use crate::pg::datum::Jsonb;
 use crate::pg::interrupt;
@@ -21,13 +22,13 @@ fn sso_attr_create_many(
     data: Option<Jsonb>,
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "false"),
-) -> Answer<()> {
+) -> Answer<i64> {
     call(|call| {
         let data = given(data)?;
         let items = items(&data, Defaults { ttl: ttl(expiration)?, encrypt }, Repeats::Refused)?;
         let items = prepared(call, &items, |encrypt| Some(encrypt.unwrap_or(false)))?;
         call.insert(ust, &items, |session| match protection::create_many(&session.attributes, &items)? {
-            existing if existing.is_empty() => Ok(()),
+            existing if existing.is_empty() => Ok(items.len() as i64),
             existing => Err(Error::AttributeExists(existing)),
         })
     })
@@ -40,7 +41,7 @@ fn sso_attr_update_many(
     data: Option<Jsonb>,
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "NULL"),
-) -> Answer<()> {
+) -> Answer<i64> {
     write_many(Verb::Update, ust, data, expiration, encrypt)
 }
 
@@ -51,7 +52,7 @@ fn sso_attr_set_many(
     data: Option<Jsonb>,
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "NULL"),
-) -> Answer<()> {
+) -> Answer<i64> {
     write_many(Verb::Set, ust, data, expiration, encrypt)
 }
 
@@ -61,13 +62,14 @@ fn write_many(
     data: Option<Jsonb>,
     expiration: Option<f64>,
     encrypt: Option<bool>,
-) -> Answer<()> {
+) -> Answer<i64> {
     call(|call| {
         let data = given(data)?;
         let items = items(&data, Defaults { ttl: ttl(expiration)?, encrypt }, Repeats::LastWins)?;
         let items = prepared(call, &items, std::convert::identity)?;
         call.insert(ust, &items, |session| {
-            session.all_there(protection::write_many(verb, &session.attributes, &items)?)
+            session.all_there(protection::write_many(verb, &session.attributes, &items)?)?;
+            Ok(count(&data))
         })
     })
 }
@@ -79,7 +81,7 @@ fn sso_attr_set_expiry_many(
     ust: Option<Text<'_>>,
     data: Option<Jsonb>,
     expiration: default!(Option<f64>, "NULL"),
-) -> Answer<()> {
+) -> Answer<i64> {
     call(|call| {
         let data = given(data)?;
         let defaults = Defaults { ttl: ttl(expiration)?, encrypt: None };
@@ -90,7 +92,8 @@ fn sso_attr_set_expiry_many(
             collected(items.iter().map(|item| Ok(expires_at(call, item)?.unwrap_or(Timestamp::NEVER))))?;
         call.insert(ust, &[], |session| {
             let missing = session.attributes.set_expiry_many(&names, &expiries)?;
-            session.all_there(missing.into_iter().map(|at| names[at]).collect())
+            session.all_there(missing.into_iter().map(|at| names[at]).collect())?;
+            Ok(count(&data))
         })
     })
 }
@@ -99,7 +102,7 @@ fn sso_attr_set_expiry_many(
 #[pg_extern(stable, parallel_safe)]
 fn sso_attr_get_many(ust: Option<Text<'_>>, names: Option<Texts<'_>>) -> Answer<Jsonb> {
     call(|call| {
-        let names = lookups(names)?;
+        let names = lookups("names", names.ok_or_else(|| Error::argument("names must not be null"))?)?;
         let values = call.read(ust, |session| {
             let attributes = &session.attributes;
             let values = attributes.get_many(&names)?;
@@ -119,7 +122,7 @@ fn sso_attr_get_many(ust: Option<Text<'_>>, names: Option<Texts<'_>>) -> Answer<
 #[pg_extern(stable, parallel_safe)]
 fn sso_attr_exists_many(ust: Option<Text<'_>>, names: Option<Texts<'_>>) -> Answer<Jsonb> {
     call(|call| {
-        let names = lookups(names)?;
+        let names = lookups("names", names.ok_or_else(|| Error::argument("names must not be null"))?)?;
         let found = call.read(ust, |session| session.attributes.find_many(&names))?;
         let mut object = Object::new();
         for (name, found) in names.iter().zip(found) {
@@ -133,7 +136,7 @@ fn sso_attr_exists_many(ust: Option<Text<'_>>, names: Option<Texts<'_>>) -> Answ
 #[pg_extern]
 fn sso_attr_delete_many(ust: Option<Text<'_>>, names: Option<Texts<'_>>) -> Answer<i64> {
     call(|call| {
-        let names = lookups(names)?;
+        let names = lookups("names", names.ok_or_else(|| Error::argument("names must not be null"))?)?;
         call.write(ust, |session| {
             let deleted = session.attributes.delete_many(&names)?;
             session.still_live(deleted > 0)?;
@@ -144,6 +147,11 @@ fn sso_attr_delete_many(ust: Option<Text<'_>>, names: Option<Texts<'_>>) -> Answ
 
 fn given(data: Option<Jsonb>) -> Result<Jsonb> {
     data.ok_or_else(|| Error::argument("data must not be null"))
+}
+
+/// The number of items in data, each name counted as often as it stands there.
+fn count(data: &Jsonb) -> i64 {
+    data.elements().map_or(0, |elements| elements.len() as i64)
 }
 
 /// What `check` makes of the elements of data.
@@ -186,18 +194,4 @@ fn prepared<'a>(
 
 fn expires_at<V>(call: &Call, item: &Item<'_, V>) -> Result<Option<Timestamp>> {
     item.ttl.map(|ttl| ttl.expires_at(call.now)).transpose().map_err(|error| error.in_item(item.index))
-}
-
-/// Names to look up, in byte order, each once.
-fn lookups(names: Option<Texts<'_>>) -> Result<Vec<&str>> {
-    let names = names.ok_or_else(|| Error::argument("names must not be null"))?;
-    let mut names = collected(
-        names.iter().map(|name| name.ok_or_else(|| Error::argument("names must not contain null"))),
-    )?;
-    names.sort_by(|one, other| {
-        interrupt::check();
-        one.cmp(other)
-    });
-    names.dedup();
-    Ok(names)
 }

@@ -76,7 +76,7 @@ impl Call {
         let claim = claim(ust)?;
         as_owner(access, |db| {
             let found = live(find(db, &claim), self.now)?;
-            work(&Session { attributes: Attributes::new(db, claim.id, self.now), claim, found })
+            work(&Session { attributes: Attributes::new(db, found.id, self.now), claim, found })
         })
     }
 }

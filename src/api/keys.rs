@@ -9,7 +9,7 @@ use sso_attr_core::Error;
 use super::call::call;
 use crate::pg::datum::TimestampTz;
 use crate::pg::report::Answer;
-use crate::pg::spi::{Access, as_owner};
+use crate::pg::spi::{Access, as_owner, batch_as_owner};
 use crate::rekey::{self, Pass};
 use crate::store::key::{self, Use};
 use crate::vault;
@@ -83,8 +83,8 @@ fn sso_attr_rekey(max_rows: default!(Option<i64>, "NULL")) -> Answer<i64> {
         let done = |pass: &Pass| i64::try_from(pass.resealed()).unwrap_or(i64::MAX);
         while !pass.is_over() && done(&pass) < most {
             let limit = rekey::BATCH.min(most - done(&pass));
-            // A connection for each batch: it holds its results until it is closed.
-            as_owner(Access::Write, |db| rekey::batch(db, &sealer, &mut pass, limit))?;
+            // A connection for each batch: what it read goes with it.
+            batch_as_owner(Access::Write, |db| rekey::batch(db, &sealer, &mut pass, limit))?;
         }
         pass.warn_of_unopened();
         Ok(done(&pass))

@@ -5,7 +5,10 @@
 mod attributes;
 mod batches;
 mod call;
+mod expiry;
 mod keys;
+mod names;
 mod operator;
+mod requests;
 mod sessions;
 mod value;

@@ -8,7 +8,7 @@ use super::call::call;
 use crate::pg::clock;
 use crate::pg::datum::TimestampTz;
 use crate::pg::report::Answer;
-use crate::pg::spi::{Access, as_owner};
+use crate::pg::spi::{Access, as_owner, batch_as_owner};
 use crate::purge::sweep::Sweep;
 use crate::settings;
 use crate::store::purge::{self, Run};
@@ -25,8 +25,8 @@ fn sso_attr_purge(max_rows: default!(Option<i64>, "NULL")) -> Answer<i64> {
         let mut sweep = Sweep::start(clock::now());
         while !sweep.is_over() && sweep.removed() < max_rows {
             let limit = settings::purge_batch_size().min(max_rows - sweep.removed());
-            // A connection for each batch: it holds its results until it is closed.
-            as_owner(Access::Write, |db| sweep.batch(db, limit))?;
+            // A connection for each batch: what it read goes with it.
+            batch_as_owner(Access::Write, |db| sweep.batch(db, limit))?;
         }
         let removed = sweep.removed();
         let run = Run {

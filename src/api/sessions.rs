@@ -2,36 +2,87 @@
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use sso_attr_core::expiry::Timestamp;
-use sso_attr_core::expiry::{Ttl, renewal_granule};
-use sso_attr_core::token;
+use sso_attr_core::expiry::{Timestamp, Ttl, renewal_granule};
+use sso_attr_core::token::{self, Claim};
 use sso_attr_core::{Error, name};
 use zeroize::Zeroizing;
 
-use super::call::{Call, call, claim, live, ttl};
+use super::call::{Call, Session, call, claim, live};
+use super::expiry::{Deadline, deadline};
 use crate::lifetime;
 use crate::pg::datum::{Inet, TimestampTz};
 use crate::pg::interrupt;
+use crate::pg::lock;
 use crate::pg::report::Answer;
 use crate::pg::spi::{Access, Db, as_owner};
 use crate::pg::text::Text;
-use crate::settings;
 use crate::store::session::{self, Found, Opening, Shown};
 
 /// Opens a session and returns its UST.
 #[pg_extern]
+#[allow(clippy::too_many_arguments, reason = "they are the SQL function's")]
 fn sso_session_create(
-    user_id: Option<Text<'_>>,
+    user_id: default!(Option<Text<'_>>, "NULL"),
     current_app: default!(Option<Text<'_>>, "NULL"),
     remote_addr: default!(Option<Inet>, "NULL"),
     user_agent: default!(Option<Text<'_>>, "NULL"),
     expiration: default!(Option<f64>, "NULL"),
     ust: default!(Option<Text<'_>>, "NULL"),
+    keep_newest: default!(Option<i32>, "NULL"),
+    expires_at: default!(Option<TimestampTz>, "NULL"),
+) -> Answer<String> {
+    create(user_id, current_app, remote_addr, user_agent, expiration, ust, keep_newest, expires_at)
+}
+
+/// As sso_session_create, for an address that a driver or a proxy hands over as text.
+#[pg_extern(name = "sso_session_create")]
+#[allow(clippy::too_many_arguments, reason = "they are the SQL function's")]
+fn sso_session_create_from_text(
+    user_id: Option<Text<'_>>,
+    current_app: Option<Text<'_>>,
+    remote_addr: Option<Text<'_>>,
+    user_agent: default!(Option<Text<'_>>, "NULL"),
+    expiration: default!(Option<f64>, "NULL"),
+    ust: default!(Option<Text<'_>>, "NULL"),
+    keep_newest: default!(Option<i32>, "NULL"),
+    expires_at: default!(Option<TimestampTz>, "NULL"),
+) -> Answer<String> {
+    let remote_addr = call(|_| address(remote_addr.as_deref()))?;
+    create(user_id, current_app, remote_addr, user_agent, expiration, ust, keep_newest, expires_at)
+}
+
+/// An address as text; an empty one is none.
+fn address(text: Option<&str>) -> sso_attr_core::Result<Option<Inet>> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+    if text.contains(',') {
+        return Err(Error::Argument {
+            message: "remote_addr must be one address".into(),
+            hint: Some("Of an X-Forwarded-For list, give the address that your own proxy added."),
+        });
+    }
+    Ok(Some(Inet::from_text(text)))
+}
+
+#[allow(clippy::too_many_arguments, reason = "they are the SQL function's")]
+fn create(
+    user_id: Option<Text<'_>>,
+    current_app: Option<Text<'_>>,
+    remote_addr: Option<Inet>,
+    user_agent: Option<Text<'_>>,
+    expiration: Option<f64>,
+    ust: Option<Text<'_>>,
+    keep_newest: Option<i32>,
+    expires_at: Option<TimestampTz>,
 ) -> Answer<String> {
     call(|call| {
-        let user_id = name::validate_required("user_id", user_id.as_deref())?;
+        let user_id = user_id
+            .as_deref()
+            .map(|user_id| name::validate_required("user_id", Some(user_id)))
+            .transpose()?;
         let current_app = name::validate_optional("current_app", current_app.as_deref())?;
-        let ttl = ttl(expiration)?.unwrap_or_else(settings::session_expiration);
+        let Deadline { expires_at, idle_limit, .. } = deadline(call.now, expiration, expires_at)?
+            .map_or_else(|| Deadline::after(crate::settings::session_expiration(), call.now), Ok)?;
+        let keep = keep_newest.map(|count| newest(user_id, count)).transpose()?;
         let (text, claim) = match ust {
             Some(adopted) => (Zeroizing::new(str::to_owned(&adopted)), token::adopt(&adopted)?),
             None => {
@@ -46,11 +97,37 @@ fn sso_session_create(
             remote_addr,
             user_agent: user_agent.as_deref().map(name::cut_user_agent),
             created_at: call.now,
-            expires_at: lifetime::capped(call.now, ttl.expires_at(call.now)?),
+            expires_at: lifetime::capped(call.now, expires_at),
+            idle_limit,
         };
-        as_owner(Access::Write, |db| open(db, &opening))?;
+        as_owner(Access::Write, |db| {
+            if let Some((user_id, others)) = keep {
+                end_oldest(db, call, user_id, others);
+            }
+            open(db, &opening)
+        })?;
         Ok(text.as_str().to_owned())
     })
+}
+
+/// The user, and how many sessions beside the new one may remain.
+fn newest(user_id: Option<&str>, count: i32) -> sso_attr_core::Result<(&str, usize)> {
+    let user_id = user_id.ok_or_else(|| Error::argument("keep_newest needs a user_id"))?;
+    match usize::try_from(count) {
+        Ok(count @ 1..) => Ok((user_id, count - 1)),
+        _ => Err(Error::argument("keep_newest must be at least 1")),
+    }
+}
+
+/// Ends a user's sessions but the newest `others`. Whoever else does so for the same user comes before
+/// or after, not meanwhile.
+fn end_oldest(db: &Db, call: &Call, user_id: &str, others: usize) {
+    lock::user(db, user_id);
+    for session in session::list(db, user_id, call.now, created_after(call)).into_iter().skip(others) {
+        interrupt::check();
+        session::end(db, session.id, call.now, created_after(call));
+        session::delete_free(db, session.id);
+    }
 }
 
 /// An id that is there is in use, unless its session is over: then the token is adopted afresh and
@@ -60,26 +137,34 @@ fn open(db: &Db, opening: &Opening<'_>) -> sso_attr_core::Result<()> {
         if live(Some(found), opening.created_at).is_ok() {
             return Err(Error::TokenInUse);
         }
-        session::delete_locked(db, opening.claim.id);
+        session::delete_locked(db, found.id);
     }
     if session::insert(db, opening) { Ok(()) } else { Err(Error::TokenInUse) }
 }
 
-type SessionRow =
-    (pgrx::Uuid, String, Option<String>, Option<Inet>, Option<String>, TimestampTz, Option<TimestampTz>);
+/// The columns in which a session is shown.
+pub type SessionRow = (
+    pgrx::Uuid,
+    Option<String>,
+    Option<String>,
+    Option<Inet>,
+    Option<String>,
+    TimestampTz,
+    TimestampTz,
+    Option<TimestampTz>,
+);
 
-fn rows(sessions: Vec<Shown>) -> TableIterator<'static, SessionRow> {
-    TableIterator::new(sessions.into_iter().map(|session| {
-        (
-            pgrx::Uuid::from_bytes(session.id.into_bytes()),
-            session.user_id,
-            session.current_app,
-            session.remote_addr,
-            session.user_agent,
-            session.created_at.into(),
-            lifetime::capped(session.created_at, session.expires_at).finite().map(TimestampTz::from),
-        )
-    }))
+pub fn row(session: Shown) -> SessionRow {
+    (
+        pgrx::Uuid::from_bytes(session.id.into_bytes()),
+        session.user_id,
+        session.current_app,
+        session.remote_addr,
+        session.user_agent,
+        session.created_at.into(),
+        session.last_seen_at.into(),
+        lifetime::capped(session.created_at, session.expires_at).finite().map(TimestampTz::from),
+    )
 }
 
 /// All about a live session.
@@ -92,11 +177,12 @@ fn sso_session_get(
         'static,
         (
             name!(session_id, pgrx::Uuid),
-            name!(user_id, String),
+            name!(user_id, Option<String>),
             name!(current_app, Option<String>),
             name!(remote_addr, Option<Inet>),
             name!(user_agent, Option<String>),
             name!(created_at, TimestampTz),
+            name!(last_seen_at, TimestampTz),
             name!(expires_at, Option<TimestampTz>),
         ),
     >,
@@ -104,9 +190,9 @@ fn sso_session_get(
 > {
     call(|call| {
         let shown = call.read(ust, |session| {
-            session::show(session.db(), session.claim.id).ok_or(Error::SessionNotLive)
+            session::show(session.db(), session.found.id).ok_or(Error::SessionNotLive)
         })?;
-        Ok(rows(vec![shown]))
+        Ok(TableIterator::once(row(shown)))
     })
 }
 
@@ -116,46 +202,102 @@ fn sso_session_verify(ust: Option<Text<'_>>) -> Answer<bool> {
     call(|call| Ok(call.read(ust, |_| Ok(())).is_ok()))
 }
 
-/// Moves a session's end, counted from now.
+/// Has a session expire at another time, counted from now.
 #[pg_extern]
 fn sso_session_renew(
     ust: Option<Text<'_>>,
     expiration: default!(Option<f64>, "NULL"),
+    expires_at: default!(Option<TimestampTz>, "NULL"),
 ) -> Answer<Option<TimestampTz>> {
     call(|call| {
-        let ttl = ttl(expiration)?.unwrap_or_else(settings::session_expiration);
-        let asked = ttl.expires_at(call.now)?;
-        call.write(ust, |session| {
-            let Found { created_at, expires_at } = session.found;
-            let wanted = lifetime::capped(created_at, asked);
-            let current = lifetime::capped(created_at, expires_at);
-            if !is_worth_a_write(ttl, current, wanted) {
-                return Ok(current.finite().map(TimestampTz::from));
-            }
-            if !session::set_expires_at(session.db(), &session.claim, call.now, wanted) {
-                return Err(Error::SessionNotLive);
-            }
-            Ok(wanted.finite().map(TimestampTz::from))
-        })
+        let asked = deadline(call.now, expiration, expires_at)?;
+        call.write(ust, |session| renew(call, session, asked))
     })
 }
 
-fn is_worth_a_write(ttl: Ttl, Timestamp(current): Timestamp, Timestamp(wanted): Timestamp) -> bool {
-    wanted != current && wanted.abs_diff(current) >= renewal_granule(ttl).unsigned_abs()
+/// Has a session expire when it was asked to, by its own idle limit if it was not, and returns when it
+/// does. Writes nothing where that would move by less than a granule.
+pub fn renew(
+    call: &Call,
+    session: &Session<'_>,
+    asked: Option<Deadline>,
+) -> sso_attr_core::Result<Option<TimestampTz>> {
+    let Found { id, created_at, expires_at, idle_limit } = session.found;
+    let asked = match asked {
+        Some(asked) => asked,
+        None => Deadline::after(idle_limit.map_or(Ttl::Never, Ttl::Micros), call.now)?,
+    };
+    let wanted = lifetime::capped(created_at, asked.expires_at);
+    let current = lifetime::capped(created_at, expires_at);
+    if !is_worth_a_write(asked, current, wanted, call.now) {
+        return Ok(current.finite().map(TimestampTz::from));
+    }
+    if !session::set_expires_at(session.db(), id, &session.claim, call.now, wanted) {
+        return Err(Error::SessionNotLive);
+    }
+    Ok(wanted.finite().map(TimestampTz::from))
 }
 
-/// Gives a session a new token; the old one is dead at once.
+fn is_worth_a_write(asked: Deadline, current: Timestamp, wanted: Timestamp, now: Timestamp) -> bool {
+    let granule = renewal_granule(asked.idle_limit.map_or(Ttl::Never, Ttl::Micros)).unsigned_abs();
+    wanted != current && (wanted.0.abs_diff(current.0) >= granule || wanted.is_over(now))
+}
+
+/// Gives a session a new token, and an anonymous one its user; the old token is dead at once.
 #[pg_extern]
-fn sso_session_rotate(ust: Option<Text<'_>>) -> Answer<String> {
+fn sso_session_rotate(
+    ust: Option<Text<'_>>,
+    user_id: default!(Option<Text<'_>>, "NULL"),
+    new_ust: default!(Option<Text<'_>>, "NULL"),
+) -> Answer<String> {
     call(|call| {
-        call.write(ust, |session| {
-            let issued = token::issue_for(session.claim.id)?;
-            if !session::set_digest(session.db(), &session.claim, call.now, &issued.claim) {
-                return Err(Error::SessionNotLive);
+        let user_id = user_id
+            .as_deref()
+            .map(|user_id| name::validate_required("user_id", Some(user_id)))
+            .transpose()?;
+        let adopted = new_ust.as_deref().map(|text| Ok((text, token::adopt(text)?))).transpose()?;
+        call.write(ust, |session| match adopted {
+            Some((text, new)) => {
+                adopt(session, call, &new)?;
+                replace_token(session, call, &new, user_id)?;
+                Ok(text.to_owned())
             }
-            Ok(issued.text.as_str().to_owned())
+            None => {
+                let issued = token::issue_for(session.found.id)?;
+                replace_token(session, call, &issued.claim, user_id)?;
+                Ok(issued.text.as_str().to_owned())
+            }
         })
     })
+}
+
+/// Has the id of an adopted token lead to a session that has an id of its own.
+fn adopt(session: &Session<'_>, call: &Call, new: &Claim) -> sso_attr_core::Result<()> {
+    let db = session.db();
+    if let Some(found) = session::lock(db, new.id) {
+        if found.id == session.found.id || live(Some(found), call.now).is_ok() {
+            return Err(Error::TokenInUse);
+        }
+        session::delete_locked(db, found.id);
+    }
+    match session::insert_alias(db, new.id, session.found.id, call.now) {
+        true => Ok(()),
+        false => Err(Error::TokenInUse),
+    }
+}
+
+fn replace_token(
+    session: &Session<'_>,
+    call: &Call,
+    new: &Claim,
+    user_id: Option<&str>,
+) -> sso_attr_core::Result<()> {
+    let (db, id) = (session.db(), session.found.id);
+    if session::set_digest(db, id, &session.claim, call.now, new, user_id) {
+        return Ok(());
+    }
+    live(session::find(db, &session.claim), call.now)?;
+    Err(Error::OtherUser)
 }
 
 /// Ends a session with its attributes.
@@ -166,10 +308,10 @@ fn sso_session_rotate(ust: Option<Text<'_>>) -> Answer<String> {
 fn sso_session_end(ust: Option<Text<'_>>) -> Answer<bool> {
     call(|call| {
         let ended = call.write(ust, |session| {
-            let (db, claim) = (session.db(), &session.claim);
-            let ended = session::end_proven(db, claim, call.now, created_after(call));
+            let (db, id) = (session.db(), session.found.id);
+            let ended = session::end_proven(db, id, &session.claim, call.now, created_after(call));
             if ended {
-                session::delete_free(db, claim.id);
+                session::delete_free(db, id);
             }
             Ok(ended)
         });
@@ -177,6 +319,23 @@ fn sso_session_end(ust: Option<Text<'_>>) -> Answer<bool> {
             Err(Error::SessionNotLive) => Ok(false),
             ended => ended,
         }
+    })
+}
+
+/// Ends one of a user's sessions by the id that the list shows.
+#[pg_extern]
+fn sso_session_end_one(user_id: Option<Text<'_>>, session_id: Option<pgrx::Uuid>) -> Answer<bool> {
+    call(|call| {
+        let user_id = name::validate_required("user_id", user_id.as_deref())?;
+        let id = session_id.ok_or_else(|| Error::argument("session_id must not be null"))?;
+        let id = uuid::Uuid::from_bytes(*id.as_bytes());
+        as_owner(Access::Write, |db| {
+            let ended = session::end_of_user(db, id, user_id, call.now, created_after(call));
+            if ended {
+                session::delete_free(db, id);
+            }
+            Ok(ended)
+        })
     })
 }
 
@@ -195,14 +354,17 @@ fn sso_session_end_all(
         let user_id = name::validate_required("user_id", user_id.as_deref())?;
         let keep = keep_ust.map(|ust| claim(Some(ust))).transpose()?;
         as_owner(Access::Write, |db| {
-            if let Some(claim) = &keep {
-                live(session::find(db, claim), call.now)?;
-                let kept = session::show(db, claim.id).ok_or(Error::SessionNotLive)?;
-                if kept.user_id != user_id {
-                    return Err(Error::SessionNotLive);
+            let kept = match &keep {
+                None => None,
+                Some(claim) => {
+                    let kept = live(session::find(db, claim), call.now)?.id;
+                    let shown = session::show(db, kept).ok_or(Error::SessionNotLive)?;
+                    if shown.user_id.as_deref() != Some(user_id) {
+                        return Err(Error::SessionNotLive);
+                    }
+                    Some(kept)
                 }
-            }
-            let kept = keep.map(|claim| claim.id);
+            };
             let mut ended = 0;
             for id in session::ids(db, user_id).into_iter().filter(|id| Some(*id) != kept) {
                 interrupt::check();
@@ -224,11 +386,12 @@ fn sso_session_list(
         'static,
         (
             name!(session_id, pgrx::Uuid),
-            name!(user_id, String),
+            name!(user_id, Option<String>),
             name!(current_app, Option<String>),
             name!(remote_addr, Option<Inet>),
             name!(user_agent, Option<String>),
             name!(created_at, TimestampTz),
+            name!(last_seen_at, TimestampTz),
             name!(expires_at, Option<TimestampTz>),
         ),
     >,
@@ -236,6 +399,7 @@ fn sso_session_list(
 > {
     call(|call| {
         let user_id = name::validate_required("user_id", user_id.as_deref())?;
-        Ok(rows(as_owner(Access::Read, |db| session::list(db, user_id, call.now, created_after(call)))))
+        let listed = as_owner(Access::Read, |db| session::list(db, user_id, call.now, created_after(call)));
+        Ok(TableIterator::new(listed.into_iter().map(row)))
     })
 }

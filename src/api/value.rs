@@ -19,6 +19,11 @@ pub fn decode(value: Option<AnyValue>) -> Result<Jsonb> {
     }
 }
 
+/// As [`decode`], for a value that is jsonb already.
+pub fn decode_json(value: Option<Jsonb>) -> Result<Jsonb> {
+    value.map_or_else(|| Ok(Jsonb::null()), validated)
+}
+
 /// Copies a value out of what holds it and checks it.
 pub fn copy(part: Part<'_>) -> Result<Jsonb> {
     // A scalar is checked as it is taken out; its text need not be written where an upper bound of

@@ -50,6 +50,8 @@ macro_rules! pass_through {
     };
 }
 
+pub(super) use pass_through;
+
 /// A `jsonb`, detoasted.
 #[derive(Clone, Copy)]
 pub struct Jsonb(pub(super) pg_sys::Datum);
@@ -61,6 +63,17 @@ pass_through!(Jsonb, "jsonb", pg_sys::JSONBOID, detoast);
 pub struct Inet(pub(super) pg_sys::Datum);
 
 pass_through!(Inet, "inet", pg_sys::INETOID, detoast);
+
+impl Inet {
+    /// An address in its text form; what is none raises as `::inet` does.
+    pub fn from_text(text: &str) -> Inet {
+        let text = std::ffi::CString::new(text).unwrap_or_default();
+        // SAFETY: inet_in takes a NUL-terminated string, which it does not keep.
+        let datum =
+            unsafe { pgrx::direct_function_call_as_datum(pg_sys::inet_in, &[Some(text.as_ptr().into())]) };
+        Inet(datum.unwrap_or_else(|| unreachable!("inet_in gives no null")))
+    }
+}
 
 /// A `timestamptz`.
 #[derive(Clone, Copy)]
@@ -94,6 +107,15 @@ pub(super) unsafe fn bytes<'a>(datum: pg_sys::Datum) -> &'a [u8] {
         }
         pgrx::varlena_to_byte_slice(varlena)
     }
+}
+
+/// A copy of a varlena in the current memory, with its full header and in one piece.
+///
+/// # Safety
+/// The datum is a non-null one of a varlena type.
+pub(super) unsafe fn copied(datum: pg_sys::Datum) -> pg_sys::Datum {
+    // SAFETY: as the caller says.
+    unsafe { pg_sys::pg_detoast_datum_copy(datum.cast_mut_ptr()) }.into()
 }
 
 /// A copy of a varlena in that memory, with its full header and in one piece.

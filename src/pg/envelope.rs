@@ -9,8 +9,6 @@ use super::datum::Jsonb;
 
 /// A `bytea` of our own, with the room that an envelope takes around its contents.
 pub struct Envelope {
-    /// Where the value goes that is taken out.
-    memory: pg_sys::MemoryContext,
     varlena: *mut pg_sys::varlena,
     /// With the header of [`pg_sys::VARHDRSZ`] bytes.
     length: usize,
@@ -33,7 +31,7 @@ impl Envelope {
             pg_sys::appendBinaryStringInfo(&mut buffer, fill.as_ptr().cast(), BEHIND as i32);
             let varlena: *mut pg_sys::varlena = buffer.data.cast();
             pgrx::set_varsize_4b(varlena, buffer.len);
-            Envelope { memory: pg_sys::CurrentMemoryContext, varlena, length: buffer.len as usize }
+            Envelope { varlena, length: buffer.len as usize }
         }
     }
 
@@ -45,7 +43,7 @@ impl Envelope {
         // SAFETY: as the caller says.
         unsafe {
             let varlena: *mut pg_sys::varlena = super::datum::copied_to(memory, datum).cast_mut_ptr();
-            Envelope { memory, varlena, length: pgrx::varsize_any(varlena) }
+            Envelope { varlena, length: pgrx::varsize_any(varlena) }
         }
     }
 
@@ -74,14 +72,7 @@ impl Envelope {
         let end = bytes.len() - BEHIND;
         // What follows the text is room that the text has no more use for.
         bytes[end] = 0;
-        let text = &raw const bytes[BEFORE..=end];
-        // SAFETY: the text stays in place; an ERROR resets the current context.
-        unsafe {
-            let former = pg_sys::MemoryContextSwitchTo(self.memory);
-            let json = Jsonb::from_text(&*text);
-            pg_sys::MemoryContextSwitchTo(former);
-            json
-        }
+        Jsonb::from_text(&bytes[BEFORE..=end])
     }
 }
 

@@ -9,7 +9,8 @@ use sso_attr_core::item::{Element, Scalar};
 use sso_attr_core::{Error, Result};
 use zeroize::Zeroize;
 
-use super::datum::Jsonb;
+use super::datum::{Jsonb, copied};
+use super::numeric::Numeric;
 use super::text::{checked, stored};
 
 impl Jsonb {
@@ -22,6 +23,28 @@ impl Jsonb {
         Jsonb(datum.unwrap_or_else(|| unreachable!("jsonb_in gives no null")))
     }
 
+    /// A number, which must be finite.
+    pub(super) fn from_numeric(Numeric(datum): Numeric) -> Jsonb {
+        let mut part = Part::of_kind(Kind::jbvNumeric);
+        part.value.val.numeric = datum.cast_mut_ptr();
+        part.to_jsonb()
+    }
+
+    /// A number; `None` for any other value.
+    pub fn to_numeric(self) -> Option<Numeric> {
+        let part = self.as_scalar()?;
+        // SAFETY: the type says which member of the union is set. It lies in this value, and so is
+        // copied out of it.
+        (part.value.type_ == Kind::jbvNumeric)
+            .then(|| unsafe { Numeric(copied(part.value.val.numeric.into())) })
+    }
+
+    /// Whether two values are equal as PostgreSQL compares jsonb.
+    pub fn equals(self, other: Jsonb) -> bool {
+        // SAFETY: both are detoasted.
+        unsafe { pg_sys::compareJsonbContainers(self.root(), other.root()) == 0 }
+    }
+
     /// JSON `null`.
     pub fn null() -> Jsonb {
         Part::null().to_jsonb()
@@ -29,10 +52,10 @@ impl Jsonb {
 
     /// The value as `->>` shows an element: a string without its quotes, JSON null as NULL.
     pub fn to_unquoted(self) -> Option<String> {
-        match self.as_scalar().map(Part::scalar) {
-            Some(Scalar::Null) => None,
-            Some(Scalar::String(text)) => Some(text.into_owned()),
-            Some(Scalar::Number(digits)) => Some(digits),
+        let scalar = self.as_scalar();
+        match scalar.map(|part| part.value.type_) {
+            Some(Kind::jbvNull) => None,
+            Some(Kind::jbvString) => scalar.and_then(Part::bytes).map(|text| stored(text).to_owned()),
             _ => Some(self.with_text(|text| stored(text).to_owned())),
         }
     }
@@ -70,6 +93,15 @@ impl Jsonb {
         // SAFETY: self is a detoasted jsonb.
         let length = unsafe { (*self.root()).header & pg_sys::JB_CMASK };
         Some((0..length).map(move |_| walk.next(Token::WJB_ELEM).and_then(Part::element)))
+    }
+
+    /// The names and values of an object; `None` for any other value.
+    pub fn entries(&self) -> Option<impl Iterator<Item = (&str, Part<'_>)>> {
+        let mut walk = Walk::over(self.root(), |header| header & pg_sys::JB_FOBJECT != 0)?;
+        Some(std::iter::from_fn(move || {
+            let name: Part<'_> = walk.next(Token::WJB_KEY)?;
+            Some((name.text()?, walk.next(Token::WJB_VALUE)?))
+        }))
     }
 
     /// Whether the value is an object.
@@ -144,12 +176,16 @@ impl<'a> Part<'a> {
         Some(element)
     }
 
-    /// A string's text; what is not UTF-8 raises.
+    /// A string's text, which has come in; what is not UTF-8 raises.
     fn text(self) -> Option<&'a str> {
+        self.bytes().map(checked)
+    }
+
+    fn bytes(self) -> Option<&'a [u8]> {
         // SAFETY: the type says which member of the union is set.
         (self.value.type_ == Kind::jbvString).then(|| unsafe {
             let string = self.value.val.string;
-            checked(std::slice::from_raw_parts(string.val.cast::<u8>(), string.len as usize))
+            std::slice::from_raw_parts(string.val.cast::<u8>(), string.len as usize)
         })
     }
 

@@ -9,6 +9,8 @@ pub mod datum;
 pub mod envelope;
 pub mod interrupt;
 pub mod jsonb;
+pub mod lock;
+pub mod numeric;
 mod owner;
 pub mod planner;
 pub mod process;

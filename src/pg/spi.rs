@@ -33,7 +33,7 @@ pub struct Db {
     schema: pg_sys::Oid,
     caller: pg_sys::Oid,
     security_context: i32,
-    /// The memory of the call.
+    /// Where what is read and made goes.
     memory: pg_sys::MemoryContext,
     closed: Closed,
     thread: PhantomData<*mut ()>,
@@ -46,8 +46,18 @@ pub struct Db {
 /// can define (casts, operators, functions) is never looked up. Code of the owner can, as triggers;
 /// it is restricted as in a security-restricted operation, so that it cannot put off anything to a
 /// time when the caller's rights are back.
+///
+/// What it reads or makes lies in the memory of the call.
 pub fn as_owner<T>(access: Access, work: impl FnOnce(&Db) -> T) -> T {
-    work(&Db::open(access))
+    // SAFETY: the memory of the call outlives it.
+    let memory = unsafe { pg_sys::CurrentMemoryContext };
+    work(&Db::open(access, Some(memory)))
+}
+
+/// As [`as_owner`], for one of many batches of a call: what it reads or makes is gone when it ends, and
+/// so must not be part of the result.
+pub fn batch_as_owner<T: 'static>(access: Access, work: impl FnOnce(&Db) -> T) -> T {
+    work(&Db::open(access, None))
 }
 
 // Declared here since neither raises an ERROR: they need no guard, which pgrx puts around every
@@ -58,7 +68,7 @@ unsafe extern "C-unwind" {
 }
 
 impl Db {
-    fn open(access: Access) -> Db {
+    fn open(access: Access, memory: Option<pg_sys::MemoryContext>) -> Db {
         const RESTRICTED: u32 = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
         let mut caller = pg_sys::InvalidOid;
         let mut security_context = 0;
@@ -66,8 +76,9 @@ impl Db {
         // leave early, transaction or subtransaction abort restores user and SPI stack.
         unsafe {
             let (schema, owner) = schema_and_owner();
-            let memory = pg_sys::CurrentMemoryContext;
             pg_sys::SPI_connect();
+            let memory = memory.unwrap_or(pg_sys::CurrentMemoryContext);
+            pg_sys::MemoryContextSwitchTo(memory);
             GetUserIdAndSecContext(&mut caller, &mut security_context);
             SetUserIdAndSecContext(owner, security_context | RESTRICTED as i32);
             let closed = Closed::for_statements();
@@ -145,6 +156,8 @@ impl Db {
                     ..Default::default()
                 };
                 let code = pg_sys::SPI_execute_plan_extended(statement.plan(), &options);
+                // SPI has made its own memory the current one.
+                pg_sys::MemoryContextSwitchTo(memory);
                 if code < 0 {
                     statement.fail(code);
                 }

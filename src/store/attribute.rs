@@ -57,6 +57,13 @@ pub enum Over {
     Alike,
 }
 
+/// What a verb that creates or replaces has done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    Created,
+    Replaced,
+}
+
 /// A row as sso_attr_list shows it.
 pub struct Listed {
     pub name: NameText,
@@ -66,9 +73,8 @@ pub struct Listed {
     pub expires_at: Timestamp,
 }
 
-// An update without a new end leaves the column out rather than setting it to itself: the generated
-// column is then not computed. Each names only what it has to, since every term of a statement is
-// set up anew for every call.
+// Each statement names only what it has to, since every term is set up anew for every call. Where
+// expires_at is set, purge_bin is set with it.
 
 statement! {
     UPDATE_CLEAR(Id, Text, Time, Json, Bool) =
@@ -77,8 +83,9 @@ statement! {
             AND a.expires_at OPERATOR(pg_catalog.>) $3 AND ((a.value IS NOT NULL AND a.sealed IS NULL) OR $5)"
 }
 statement! {
-    UPDATE_CLEAR_AND_EXPIRY(Id, Text, Time, Json, Bool, Time) =
-        "UPDATE sso_attr.attribute AS a SET value = $4, sealed = NULL, updated_at = $3, expires_at = $6
+    UPDATE_CLEAR_AND_EXPIRY(Id, Text, Time, Json, Bool, Time, Time) =
+        "UPDATE sso_attr.attribute AS a
+          SET value = $4, sealed = NULL, updated_at = $3, expires_at = $6, purge_bin = $7
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
             AND a.expires_at OPERATOR(pg_catalog.>) $3 AND ((a.value IS NOT NULL AND a.sealed IS NULL) OR $5)"
 }
@@ -89,41 +96,50 @@ statement! {
             AND a.expires_at OPERATOR(pg_catalog.>) $3 AND ((a.sealed IS NOT NULL AND a.value IS NULL) OR $5)"
 }
 statement! {
-    UPDATE_SEALED_AND_EXPIRY(Id, Text, Time, Envelope, Bool, Time) =
-        "UPDATE sso_attr.attribute AS a SET value = NULL, sealed = $4, updated_at = $3, expires_at = $6
+    UPDATE_SEALED_AND_EXPIRY(Id, Text, Time, Envelope, Bool, Time, Time) =
+        "UPDATE sso_attr.attribute AS a
+          SET value = NULL, sealed = $4, updated_at = $3, expires_at = $6, purge_bin = $7
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
             AND a.expires_at OPERATOR(pg_catalog.>) $3 AND ((a.sealed IS NOT NULL AND a.value IS NULL) OR $5)"
 }
 statement! {
-    CREATE(Id, Text, Null<Json>, Null<Envelope>, Null<Time>, Time) =
+    CREATE(Id, Text, Null<Json>, Null<Envelope>, Time, Time, Time) =
         "INSERT INTO sso_attr.attribute AS a
-              (session_id, name, value, sealed, expires_at, created_at, updated_at)
-          VALUES ($1, $2, $3, $4, COALESCE($5, 'infinity'), $6, $6)
+              (session_id, name, value, sealed, expires_at, purge_bin, created_at, updated_at)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
           ON CONFLICT (session_id, name) DO UPDATE
-          SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, expires_at = EXCLUDED.expires_at,
-              created_at = EXCLUDED.created_at, updated_at = EXCLUDED.updated_at
-          WHERE a.expires_at OPERATOR(pg_catalog.<=) $6"
+          SET value = $3, sealed = $4, expires_at = $5, purge_bin = $6, created_at = $7, updated_at = $7
+          WHERE a.expires_at OPERATOR(pg_catalog.<=) $7"
 }
 statement! {
     /// A row that the last WHERE leaves out is locked all the same.
-    SET(Id, Text, Null<Json>, Null<Envelope>, Null<Time>, Time, Bool) =
+    SET(Id, Text, Null<Json>, Null<Envelope>, Null<Time>, Null<Time>, Time, Bool) -> (Time) =
         "INSERT INTO sso_attr.attribute AS a
-              (session_id, name, value, sealed, expires_at, created_at, updated_at)
-          VALUES ($1, $2, $3, $4, COALESCE($5, 'infinity'), $6, $6)
+              (session_id, name, value, sealed, expires_at, purge_bin, created_at, updated_at)
+          VALUES ($1, $2, $3, $4, COALESCE($5, 'infinity'), COALESCE($6, 'infinity'), $7, $7)
           ON CONFLICT (session_id, name) DO UPDATE
-          SET value = $3, sealed = $4, updated_at = $6,
-              created_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $6 THEN $6 ELSE a.created_at END,
-              expires_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $6 THEN EXCLUDED.expires_at
-                                ELSE COALESCE($5, a.expires_at) END
-          WHERE $7 OR a.expires_at OPERATOR(pg_catalog.<=) $6
+          SET value = $3, sealed = $4, updated_at = $7,
+              created_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $7 THEN $7 ELSE a.created_at END,
+              expires_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $7 THEN EXCLUDED.expires_at
+                                ELSE COALESCE($5, a.expires_at) END,
+              purge_bin = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $7 THEN EXCLUDED.purge_bin
+                               ELSE COALESCE($6, a.purge_bin) END
+          WHERE $8 OR a.expires_at OPERATOR(pg_catalog.<=) $7
              OR ((a.value IS NULL) OPERATOR(pg_catalog.=) ($3 IS NULL)
-                 AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) ($4 IS NULL))"
+                 AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) ($4 IS NULL))
+          RETURNING a.created_at"
 }
 statement! {
-    SET_EXPIRY(Id, Text, Time, Time) =
-        "UPDATE sso_attr.attribute AS a SET expires_at = $3, updated_at = $4
+    SET_EXPIRY(Id, Text, Time, Time, Time) =
+        "UPDATE sso_attr.attribute AS a SET expires_at = $3, purge_bin = $4, updated_at = $5
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
-            AND a.expires_at OPERATOR(pg_catalog.>) $4"
+            AND a.expires_at OPERATOR(pg_catalog.>) $5"
+}
+statement! {
+    LOCK(Id, Text, Time) -> (Null<Json>, Null<Envelope>) =
+        "SELECT a.value, a.sealed FROM sso_attr.attribute AS a
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
+            AND a.expires_at OPERATOR(pg_catalog.>) $3 FOR NO KEY UPDATE"
 }
 statement! {
     GET(Id, Text, Time) -> (Null<Json>, Null<Envelope>) =
@@ -182,7 +198,9 @@ impl<'db> Attributes<'db> {
     /// Creates an attribute, over an expired one too; false where a live one is.
     pub fn create(&self, name: &str, value: &Value, expires_at: Option<Timestamp>) -> Result<bool> {
         let (clear, sealed) = value.columns();
-        let created = self.db.run(&CREATE, (&self.session, name, clear, sealed, expires_at, self.now)) == 1;
+        let expires_at = expires_at.unwrap_or(Timestamp::NEVER);
+        let params = (&self.session, name, clear, sealed, expires_at, expires_at.purge_bin(), self.now);
+        let created = self.db.run(&CREATE, params) == 1;
         self.refuse_two(name)?;
         Ok(created)
     }
@@ -192,25 +210,40 @@ impl<'db> Attributes<'db> {
         let (id, now, any) = (&self.session, self.now, over == Over::Any);
         let updated = match (value, expires_at) {
             (Value::Clear(json), None) => self.db.run(&UPDATE_CLEAR, (id, name, now, *json, any)),
-            (Value::Clear(json), Some(expires_at)) => {
-                self.db.run(&UPDATE_CLEAR_AND_EXPIRY, (id, name, now, *json, any, expires_at))
+            (Value::Clear(json), Some(at)) => {
+                self.db.run(&UPDATE_CLEAR_AND_EXPIRY, (id, name, now, *json, any, at, at.purge_bin()))
             }
             (Value::Sealed(envelope), None) => self.db.run(&UPDATE_SEALED, (id, name, now, envelope, any)),
-            (Value::Sealed(envelope), Some(expires_at)) => {
-                self.db.run(&UPDATE_SEALED_AND_EXPIRY, (id, name, now, envelope, any, expires_at))
+            (Value::Sealed(envelope), Some(at)) => {
+                self.db.run(&UPDATE_SEALED_AND_EXPIRY, (id, name, now, envelope, any, at, at.purge_bin()))
             }
         };
         updated == 1
     }
 
-    /// Creates or replaces; false where there is one that does not take the value, which is then
-    /// locked.
-    pub fn set(&self, name: &str, value: &Value, over: Over, expires_at: Option<Timestamp>) -> Result<bool> {
+    /// Creates or replaces, and says which; `None` where there is one that does not take the value,
+    /// which is then locked.
+    pub fn set(
+        &self,
+        name: &str,
+        value: &Value,
+        over: Over,
+        expires_at: Option<Timestamp>,
+    ) -> Result<Option<Written>> {
         let (clear, sealed) = value.columns();
-        let params = (&self.session, name, clear, sealed, expires_at, self.now, over == Over::Any);
-        let set = self.db.run(&SET, params) == 1;
+        let purge_bin = expires_at.map(Timestamp::purge_bin);
+        let params = (&self.session, name, clear, sealed, expires_at, purge_bin, self.now, over == Over::Any);
+        let set = self.db.one(&SET, params, |(created_at,)| match created_at == self.now {
+            true => Written::Created,
+            false => Written::Replaced,
+        });
         self.refuse_two(name)?;
         Ok(set)
+    }
+
+    /// A live attribute's value, locked against other writes.
+    pub fn lock(&self, name: &str) -> Result<Option<Value>> {
+        self.db.one(&LOCK, (&self.session, name, self.now), Value::from_columns).transpose()
     }
 
     /// Where one snapshot serves the whole transaction, an attribute that others have deleted since
@@ -224,7 +257,8 @@ impl<'db> Attributes<'db> {
 
     /// Has a live attribute expire at another time; false where there is none.
     pub fn set_expiry(&self, name: &str, expires_at: Timestamp) -> bool {
-        self.db.run(&SET_EXPIRY, (&self.session, name, expires_at, self.now)) == 1
+        let params = (&self.session, name, expires_at, expires_at.purge_bin(), self.now);
+        self.db.run(&SET_EXPIRY, params) == 1
     }
 
     /// A live attribute's value.

@@ -31,51 +31,65 @@ pub struct Outcome {
 }
 
 statement! {
-    CREATE(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Array<Null<Time>>, Time) -> (Name) =
+    CREATE(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Array<Null<Time>>,
+           Array<Null<Time>>, Time) -> (Name) =
         "INSERT INTO sso_attr.attribute AS a
-              (session_id, name, value, sealed, expires_at, created_at, updated_at)
-          SELECT $1, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'), $6, $6
+              (session_id, name, value, sealed, expires_at, purge_bin, created_at, updated_at)
+          SELECT $1, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'),
+                 COALESCE(d.purge_bin, 'infinity'), $7, $7
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
-                          pg_catalog.unnest($5)) AS d(name, value, sealed, expires_at)
+                          pg_catalog.unnest($5), pg_catalog.unnest($6))
+              AS d(name, value, sealed, expires_at, purge_bin)
           ON CONFLICT (session_id, name) DO UPDATE
           SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, expires_at = EXCLUDED.expires_at,
-              created_at = EXCLUDED.created_at, updated_at = EXCLUDED.updated_at
-          WHERE a.expires_at OPERATOR(pg_catalog.<=) $6
+              purge_bin = EXCLUDED.purge_bin, created_at = EXCLUDED.created_at, updated_at = EXCLUDED.updated_at
+          WHERE a.expires_at OPERATOR(pg_catalog.<=) $7
           RETURNING a.name"
 }
 statement! {
-    SET(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Array<Null<Time>>, Time)
+    SET(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Array<Null<Time>>,
+        Array<Null<Time>>, Time)
         -> (Name, Time, Time) =
         "INSERT INTO sso_attr.attribute AS a
-              (session_id, name, value, sealed, expires_at, created_at, updated_at)
-          SELECT $1, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'), $6, $6
+              (session_id, name, value, sealed, expires_at, purge_bin, created_at, updated_at)
+          SELECT $1, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'),
+                 COALESCE(d.purge_bin, 'infinity'), $7, $7
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
-                          pg_catalog.unnest($5)) AS d(name, value, sealed, expires_at)
+                          pg_catalog.unnest($5), pg_catalog.unnest($6))
+              AS d(name, value, sealed, expires_at, purge_bin)
           ON CONFLICT (session_id, name) DO UPDATE
           SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, updated_at = EXCLUDED.updated_at,
-              created_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $6 THEN $6 ELSE a.created_at END,
-              expires_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $6
+              created_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $7 THEN $7 ELSE a.created_at END,
+              expires_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $7
                                      OR EXCLUDED.expires_at OPERATOR(pg_catalog.<) 'infinity'
-                                THEN EXCLUDED.expires_at ELSE a.expires_at END
-          WHERE a.expires_at OPERATOR(pg_catalog.<=) $6
+                                THEN EXCLUDED.expires_at ELSE a.expires_at END,
+              purge_bin = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $7
+                                    OR EXCLUDED.expires_at OPERATOR(pg_catalog.<) 'infinity'
+                               THEN EXCLUDED.purge_bin ELSE a.purge_bin END
+          WHERE a.expires_at OPERATOR(pg_catalog.<=) $7
              OR ((a.value IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.value IS NULL)
                  AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.sealed IS NULL))
           RETURNING a.name, a.created_at, a.expires_at"
 }
 statement! {
     /// What is not there is inserted as created at -infinity, by which the caller knows it and fails.
-    UPDATE(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Array<Null<Time>>, Time)
+    UPDATE(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Array<Null<Time>>,
+        Array<Null<Time>>, Time)
         -> (Name, Time, Time) =
         "INSERT INTO sso_attr.attribute AS a
-              (session_id, name, value, sealed, expires_at, created_at, updated_at)
-          SELECT $1, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'), '-infinity', $6
+              (session_id, name, value, sealed, expires_at, purge_bin, created_at, updated_at)
+          SELECT $1, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'),
+                 COALESCE(d.purge_bin, 'infinity'), '-infinity', $7
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
-                          pg_catalog.unnest($5)) AS d(name, value, sealed, expires_at)
+                          pg_catalog.unnest($5), pg_catalog.unnest($6))
+              AS d(name, value, sealed, expires_at, purge_bin)
           ON CONFLICT (session_id, name) DO UPDATE
           SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, updated_at = EXCLUDED.updated_at,
               expires_at = CASE WHEN EXCLUDED.expires_at OPERATOR(pg_catalog.<) 'infinity'
-                                THEN EXCLUDED.expires_at ELSE a.expires_at END
-          WHERE a.expires_at OPERATOR(pg_catalog.>) $6
+                                THEN EXCLUDED.expires_at ELSE a.expires_at END,
+              purge_bin = CASE WHEN EXCLUDED.expires_at OPERATOR(pg_catalog.<) 'infinity'
+                               THEN EXCLUDED.purge_bin ELSE a.purge_bin END
+          WHERE a.expires_at OPERATOR(pg_catalog.>) $7
             AND (a.value IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.value IS NULL)
             AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.sealed IS NULL)
           RETURNING a.name, a.created_at, a.expires_at"
@@ -93,23 +107,27 @@ statement! {
 }
 statement! {
     /// Inserts what is not there as UPDATE does.
-    SET_EXPIRY(Id, Array<Text>, Array<Time>, Time) -> (Name, Time, Time) =
-        "INSERT INTO sso_attr.attribute AS a (session_id, name, value, expires_at, created_at, updated_at)
-          SELECT $1, d.name, 'null', d.expires_at, '-infinity', $4
-          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS d(name, expires_at)
+    SET_EXPIRY(Id, Array<Text>, Array<Time>, Array<Time>, Time) -> (Name, Time, Time) =
+        "INSERT INTO sso_attr.attribute AS a
+              (session_id, name, value, expires_at, purge_bin, created_at, updated_at)
+          SELECT $1, d.name, 'null', d.expires_at, d.purge_bin, '-infinity', $5
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))
+              AS d(name, expires_at, purge_bin)
           ON CONFLICT (session_id, name) DO UPDATE
-          SET expires_at = EXCLUDED.expires_at, updated_at = EXCLUDED.updated_at
-          WHERE a.expires_at OPERATOR(pg_catalog.>) $4
+          SET expires_at = EXCLUDED.expires_at, purge_bin = EXCLUDED.purge_bin, updated_at = EXCLUDED.updated_at
+          WHERE a.expires_at OPERATOR(pg_catalog.>) $5
           RETURNING a.name, a.created_at, a.expires_at"
 }
 statement! {
     #[by(Hash)]
-    OVERWRITE(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Array<Null<Time>>, Time) =
+    OVERWRITE(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Array<Null<Time>>,
+              Array<Null<Time>>, Time) =
         "UPDATE sso_attr.attribute AS a
-          SET value = d.value, sealed = d.sealed, updated_at = $6,
-              expires_at = COALESCE(d.expires_at, a.expires_at)
+          SET value = d.value, sealed = d.sealed, updated_at = $7,
+              expires_at = COALESCE(d.expires_at, a.expires_at), purge_bin = COALESCE(d.purge_bin, a.purge_bin)
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
-                          pg_catalog.unnest($5)) AS d(name, value, sealed, expires_at)
+                          pg_catalog.unnest($5), pg_catalog.unnest($6))
+              AS d(name, value, sealed, expires_at, purge_bin)
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name"
 }
 statement! {
@@ -164,7 +182,8 @@ impl Attributes<'_> {
     pub fn create_many(&self, entries: &[Entry<'_>]) -> Result<Vec<usize>> {
         let names = names_of(entries)?;
         let (clear, sealed) = values_of(entries)?;
-        let params = (&self.session, names, clear, sealed, expiries_of(entries)?, self.now);
+        let params =
+            (&self.session, names, clear, sealed, expiries_of(entries)?, bins_of(entries)?, self.now);
         let created = self.db.all(&CREATE, params, |(name,)| (name, (), ()));
         self.refuse_two_of(names)?;
         let mut existing = Vec::new();
@@ -180,7 +199,8 @@ impl Attributes<'_> {
     pub fn set_many(&self, entries: &[Entry<'_>]) -> Result<Outcome> {
         let names = names_of(entries)?;
         let (clear, sealed) = values_of(entries)?;
-        let params = (&self.session, names, clear, sealed, expiries_of(entries)?, self.now);
+        let params =
+            (&self.session, names, clear, sealed, expiries_of(entries)?, bins_of(entries)?, self.now);
         let done = self.db.all(&SET, params, std::convert::identity);
         self.refuse_two_of(names)?;
         Ok(outcome(entries, done))
@@ -195,7 +215,8 @@ impl Attributes<'_> {
             let params = (&self.session, names, clear, self.now);
             self.db.all(&UPDATE_CLEAR, params, std::convert::identity)
         } else {
-            let params = (&self.session, names, clear, sealed, expiries_of(entries)?, self.now);
+            let params =
+                (&self.session, names, clear, sealed, expiries_of(entries)?, bins_of(entries)?, self.now);
             self.db.all(&UPDATE, params, std::convert::identity)
         };
         Ok(outcome(entries, done))
@@ -204,7 +225,15 @@ impl Attributes<'_> {
     /// Replaces attributes that an outcome left, which are there and locked, whatever they hold.
     pub fn overwrite(&self, entries: &[Entry<'_>]) -> Result<()> {
         let (clear, sealed) = values_of(entries)?;
-        let params = (&self.session, names_of(entries)?, clear, sealed, expiries_of(entries)?, self.now);
+        let params = (
+            &self.session,
+            names_of(entries)?,
+            clear,
+            sealed,
+            expiries_of(entries)?,
+            bins_of(entries)?,
+            self.now,
+        );
         let written = self.db.run(&OVERWRITE, params);
         // What is locked cannot go away, but that it did not is worth a comparison.
         if written == entries.len() as u64 { Ok(()) } else { Err(Error::DeletedMeanwhile) }
@@ -214,7 +243,9 @@ impl Attributes<'_> {
     /// are any the call must fail.
     pub fn set_expiry_many(&self, names: &[&str], expiries: &[Timestamp]) -> Result<Vec<usize>> {
         let times = ArrayOf::new(expiries.iter().copied())?;
-        let done = self.db.all(&SET_EXPIRY, (&self.session, texts(names)?, times, self.now), |row| row);
+        let bins = ArrayOf::new(expiries.iter().map(|expires_at| expires_at.purge_bin()))?;
+        let params = (&self.session, texts(names)?, times, bins, self.now);
+        let done = self.db.all(&SET_EXPIRY, params, |row| row);
         let mut missing = Vec::new();
         place(names.iter().copied(), done, |at, done| {
             if done.is_none_or(|(created_at, _)| created_at == NOT_THERE) {
@@ -227,6 +258,9 @@ impl Attributes<'_> {
     /// Whether each of the live attributes among these names is sealed; `None` for one that is not
     /// there.
     pub fn find_many(&self, names: &[&str]) -> Result<Vec<Option<bool>>> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
         let found = self.db.all(&FIND, (&self.session, texts(names)?, self.now), |row| row);
         let mut sealed = Vec::new();
         sealed.try_reserve_exact(names.len()).map_err(|_| Error::OutOfMemory)?;
@@ -243,6 +277,20 @@ impl Attributes<'_> {
             values.push(found.map(Value::from_columns).transpose());
         });
         values.into_iter().collect()
+    }
+
+    /// Those of these names that are there.
+    pub fn present(&self, names: &[&str]) -> Result<Vec<NameText>> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.db.all(&FIND, (&self.session, texts(names)?, self.now), |(name, ..)| name))
+    }
+
+    /// Deletes attributes that this call has written as expired and so has locked.
+    pub fn delete_expired(&self, names: &[&str]) -> Result<()> {
+        self.db.run(&DELETE, (&self.session, texts(names)?));
+        Ok(())
     }
 
     /// Deletes the live attributes among `names` and counts them.
@@ -305,4 +353,8 @@ fn values_of(entries: &[Entry<'_>]) -> Result<Values> {
 
 fn expiries_of(entries: &[Entry<'_>]) -> Result<ArrayOf<Null<Time>>> {
     ArrayOf::new(entries.iter().map(|entry| entry.expires_at))
+}
+
+fn bins_of(entries: &[Entry<'_>]) -> Result<ArrayOf<Null<Time>>> {
+    ArrayOf::new(entries.iter().map(|entry| entry.expires_at.map(Timestamp::purge_bin)))
 }

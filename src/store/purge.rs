@@ -105,13 +105,16 @@ statement! {
                             WHERE a.session_id OPERATOR(pg_catalog.=) s.id OFFSET 0)"
 }
 statement! {
-    END_AGED(Id, Time, Time, Int) =
+    DELETE_ALIASES(Array<Id>) = "DELETE FROM sso_attr.session WHERE alias_of OPERATOR(pg_catalog.=) ANY ($1)"
+}
+statement! {
+    END_AGED(Id, Time, Time, Int, Time) =
         "WITH aged AS MATERIALIZED (
               SELECT id FROM sso_attr.session
               WHERE id OPERATOR(pg_catalog.<) $1 AND created_at OPERATOR(pg_catalog.<=) $2
                 AND expires_at OPERATOR(pg_catalog.>) $3
               ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED)
-          UPDATE sso_attr.session AS s SET expires_at = $3 FROM aged
+          UPDATE sso_attr.session AS s SET expires_at = $3, purge_bin = $5 FROM aged
           WHERE s.id OPERATOR(pg_catalog.=) aged.id"
 }
 statement! {
@@ -179,13 +182,17 @@ pub fn delete_attributes_of(db: &Db, sessions: &[Uuid], now: Timestamp, limit: u
 /// Deletes those sessions that are over and have no attributes, and counts them.
 pub fn delete_empty(db: &Db, sessions: &[Uuid], now: Timestamp, limit: u64) -> Result<u64> {
     let locked = db.all(&LOCK_EMPTY, (ids(sessions)?, now, count(limit)), |(id,)| id);
-    Ok(db.run(&DELETE_EMPTY, (ids(&locked)?,)))
+    let deleted = db.run(&DELETE_EMPTY, (ids(&locked)?,));
+    if deleted > 0 {
+        db.run(&DELETE_ALIASES, (ids(&locked)?,));
+    }
+    Ok(deleted)
 }
 
 /// Has sessions created by `latest` expire now, and counts them. They are found by the time in their
 /// id, of which `bound` is the first that is too young.
 pub fn end_aged(db: &Db, bound: Uuid, latest: Timestamp, now: Timestamp, limit: u64) -> u64 {
-    db.run(&END_AGED, (&bound, latest, now, count(limit)))
+    db.run(&END_AGED, (&bound, latest, now, count(limit), now.purge_bin()))
 }
 
 /// The version of the extension that this database has, which can lag behind the library.

@@ -1,5 +1,7 @@
 //! The table sso_attr.session.
 
+use std::thread::LocalKey;
+
 use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::token::Claim;
 use uuid::Uuid;
@@ -7,71 +9,97 @@ use uuid::Uuid;
 use crate::pg::datum;
 use crate::pg::interrupt;
 use crate::pg::spi::Db;
-use crate::pg::sql::{Bytes, Id, Inet, Name, Null, Text, Time};
-use crate::pg::statement::statement;
+use crate::pg::sql::{Bytes, Id, Inet, Int, Name, Null, Text, Time};
+use crate::pg::statement::{Statement, statement};
 
 /// A session whose secret the claim proves, live or not.
 #[derive(Clone, Copy)]
 pub struct Found {
+    pub id: Uuid,
     pub created_at: Timestamp,
     /// As stored; the cap may come earlier.
     pub expires_at: Timestamp,
+    /// For how long it may be idle; `None` is for ever.
+    pub idle_limit: Option<i64>,
 }
 
 /// What a new session is opened with.
 pub struct Opening<'a> {
     pub claim: Claim,
-    pub user_id: &'a str,
+    pub user_id: Option<&'a str>,
     pub current_app: Option<&'a str>,
     pub remote_addr: Option<datum::Inet>,
     pub user_agent: Option<&'a str>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
+    /// In microseconds; `None` is for ever.
+    pub idle_limit: Option<i64>,
 }
 
 /// A session as the functions show it.
 pub struct Shown {
     pub id: Uuid,
-    pub user_id: String,
+    pub user_id: Option<String>,
     pub current_app: Option<String>,
     pub remote_addr: Option<datum::Inet>,
     pub user_agent: Option<String>,
     pub created_at: Timestamp,
+    pub last_seen_at: Timestamp,
     /// As stored; the cap may come earlier.
     pub expires_at: Timestamp,
 }
 
 statement! {
-    FIND(Id) -> (Bytes, Time, Time) =
-        "SELECT secret_digest, created_at, expires_at
+    FIND(Id) -> (Bytes, Time, Time, Null<Int>, Null<Id>) =
+        "SELECT secret_digest, created_at, expires_at, idle_limit, alias_of
           FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1"
 }
 statement! {
     /// Keeps the row from being deleted until the rows that refer to it are in.
-    FIND_FOR_INSERT(Id) -> (Bytes, Time, Time) =
-        "SELECT secret_digest, created_at, expires_at
+    FIND_FOR_INSERT(Id) -> (Bytes, Time, Time, Null<Int>, Null<Id>) =
+        "SELECT secret_digest, created_at, expires_at, idle_limit, alias_of
           FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1 FOR KEY SHARE"
 }
 statement! {
-    LOCK(Id) -> (Time, Time) =
-        "SELECT created_at, expires_at
+    LOCK(Id) -> (Time, Time, Null<Int>, Null<Id>) =
+        "SELECT created_at, expires_at, idle_limit, alias_of
           FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1 FOR UPDATE"
 }
 statement! {
-    INSERT(Id, Bytes, Text, Null<Text>, Null<Inet>, Null<Text>, Time, Time) =
+    INSERT(Id, Bytes, Null<Text>, Null<Text>, Null<Inet>, Null<Text>, Time, Time, Time, Null<Int>) =
         "INSERT INTO sso_attr.session
-              (id, secret_digest, user_id, current_app, remote_addr, user_agent, created_at, expires_at)
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+              (id, secret_digest, user_id, current_app, remote_addr, user_agent,
+               created_at, last_seen_at, expires_at, purge_bin, idle_limit)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10)
           ON CONFLICT (id) DO NOTHING"
 }
 statement! {
-    SHOW(Id) -> (Id, Text, Null<Text>, Null<Inet>, Null<Text>, Time, Time) =
-        "SELECT id, user_id, current_app, remote_addr, user_agent, created_at, expires_at
+    /// A second id of a session, which never expires by itself.
+    INSERT_ALIAS(Id, Id, Time) =
+        "INSERT INTO sso_attr.session
+              (id, alias_of, secret_digest, created_at, last_seen_at, expires_at, purge_bin)
+          VALUES ($1, $2, '', $3, $3, 'infinity', 'infinity')
+          ON CONFLICT (id) DO NOTHING"
+}
+statement! {
+    DELETE_ALIASES(Id) = "DELETE FROM sso_attr.session WHERE alias_of OPERATOR(pg_catalog.=) $1"
+}
+statement! {
+    SHOW(Id) -> (Id, Null<Text>, Null<Text>, Null<Inet>, Null<Text>, Time, Time, Time) =
+        "SELECT id, user_id, current_app, remote_addr, user_agent, created_at, last_seen_at, expires_at
           FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1"
 }
 statement! {
-    LIST_BY_USER(Text, Time, Time) -> (Id, Text, Null<Text>, Null<Inet>, Null<Text>, Time, Time) =
-        "SELECT id, user_id, current_app, remote_addr, user_agent, created_at, expires_at
+    /// What FIND and SHOW tell, in one look.
+    FIND_AND_SHOW(Id)
+        -> (Bytes, Null<Id>, Id, Null<Text>, Null<Text>, Null<Inet>, Null<Text>, Time, Time, Time) =
+        "SELECT secret_digest, alias_of,
+                id, user_id, current_app, remote_addr, user_agent, created_at, last_seen_at, expires_at
+          FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1"
+}
+statement! {
+    LIST_BY_USER(Text, Time, Time) -> (Id, Null<Text>, Null<Text>, Null<Inet>, Null<Text>, Time, Time, Time) =
+        "SELECT id, user_id, current_app, remote_addr, user_agent, created_at, last_seen_at, expires_at
           FROM sso_attr.session
           WHERE user_id OPERATOR(pg_catalog.=) $1
             AND expires_at OPERATOR(pg_catalog.>) $2 AND created_at OPERATOR(pg_catalog.>) $3
@@ -82,8 +110,8 @@ statement! {
         "SELECT id FROM sso_attr.session WHERE user_id OPERATOR(pg_catalog.=) $1 ORDER BY id"
 }
 statement! {
-    SET_EXPIRES_AT(Id, Bytes, Time, Time) =
-        "UPDATE sso_attr.session SET expires_at = $4
+    SET_EXPIRES_AT(Id, Bytes, Time, Time, Time) =
+        "UPDATE sso_attr.session SET last_seen_at = $3, expires_at = $4, purge_bin = $5
           WHERE id OPERATOR(pg_catalog.=) $1 AND secret_digest OPERATOR(pg_catalog.=) $2
             AND expires_at OPERATOR(pg_catalog.>) $3"
 }
@@ -94,18 +122,33 @@ statement! {
             AND expires_at OPERATOR(pg_catalog.>) $3"
 }
 statement! {
-    /// Changes no key, so that it does not wait for those who insert attributes.
-    END(Id, Time, Time) =
-        "UPDATE sso_attr.session SET expires_at = $2
-          WHERE id OPERATOR(pg_catalog.=) $1
-            AND expires_at OPERATOR(pg_catalog.>) $2 AND created_at OPERATOR(pg_catalog.>) $3"
+    /// Binds an anonymous session to its user; one of that user already stays so.
+    SET_DIGEST_AND_USER(Id, Bytes, Time, Bytes, Text) =
+        "UPDATE sso_attr.session SET secret_digest = $4, user_id = $5
+          WHERE id OPERATOR(pg_catalog.=) $1 AND secret_digest OPERATOR(pg_catalog.=) $2
+            AND expires_at OPERATOR(pg_catalog.>) $3
+            AND (user_id IS NULL OR user_id OPERATOR(pg_catalog.=) $5)"
 }
 statement! {
-    END_PROVEN(Id, Time, Time, Bytes) =
-        "UPDATE sso_attr.session SET expires_at = $2
+    /// Changes no key, so that it does not wait for those who insert attributes.
+    END(Id, Time, Time, Time) =
+        "UPDATE sso_attr.session SET expires_at = $2, purge_bin = $3
           WHERE id OPERATOR(pg_catalog.=) $1
-            AND expires_at OPERATOR(pg_catalog.>) $2 AND created_at OPERATOR(pg_catalog.>) $3
-            AND secret_digest OPERATOR(pg_catalog.=) $4"
+            AND expires_at OPERATOR(pg_catalog.>) $2 AND created_at OPERATOR(pg_catalog.>) $4"
+}
+statement! {
+    END_PROVEN(Id, Time, Time, Time, Bytes) =
+        "UPDATE sso_attr.session SET expires_at = $2, purge_bin = $3
+          WHERE id OPERATOR(pg_catalog.=) $1
+            AND expires_at OPERATOR(pg_catalog.>) $2 AND created_at OPERATOR(pg_catalog.>) $4
+            AND secret_digest OPERATOR(pg_catalog.=) $5"
+}
+statement! {
+    END_OF_USER(Id, Time, Time, Time, Text) =
+        "UPDATE sso_attr.session SET expires_at = $2, purge_bin = $3
+          WHERE id OPERATOR(pg_catalog.=) $1
+            AND expires_at OPERATOR(pg_catalog.>) $2 AND created_at OPERATOR(pg_catalog.>) $4
+            AND user_id OPERATOR(pg_catalog.=) $5"
 }
 statement! {
     LOCK_FREE_ATTRIBUTES(Id) -> (Name) =
@@ -148,21 +191,49 @@ statement! {
 
 /// The session that a claim proves, live or not.
 pub fn find(db: &Db, claim: &Claim) -> Option<Found> {
-    db.one(&FIND, (&claim.id,), |row| proven(claim, row)).flatten()
+    find_by(db, &FIND, claim)
 }
 
 /// As [`find`]; the row stays until the transaction is over.
 pub fn find_for_insert(db: &Db, claim: &Claim) -> Option<Found> {
-    db.one(&FIND_FOR_INSERT, (&claim.id,), |row| proven(claim, row)).flatten()
+    find_by(db, &FIND_FOR_INSERT, claim)
 }
 
-fn proven(claim: &Claim, (digest, created_at, expires_at): (&[u8], Timestamp, Timestamp)) -> Option<Found> {
-    claim.digest.matches(digest).then_some(Found { created_at, expires_at })
+type Find = Statement<(Id,), (Bytes, Time, Time, Null<Int>, Null<Id>)>;
+
+fn find_by(db: &Db, statement: &'static LocalKey<Find>, claim: &Claim) -> Option<Found> {
+    let look = |id: Uuid| {
+        db.one(statement, (&id,), |(digest, created_at, expires_at, idle_limit, alias_of)| match alias_of {
+            Some(id) => Err(id),
+            None => {
+                let found = Found { id, created_at, expires_at, idle_limit };
+                Ok(claim.digest.matches(digest).then_some(found))
+            }
+        })
+    };
+    match look(claim.id)? {
+        Ok(found) => found,
+        Err(id) => look(id)?.ok()?,
+    }
 }
 
-/// Any session of that id, locked against every other use.
+/// Any session of that id, locked against every other use; where the id is an alias, the session's.
 pub fn lock(db: &Db, id: Uuid) -> Option<Found> {
-    db.one(&LOCK, (&id,), |(created_at, expires_at)| Found { created_at, expires_at })
+    let look = |id: Uuid| {
+        db.one(&LOCK, (&id,), |(created_at, expires_at, idle_limit, alias_of)| {
+            alias_of.map_or(Ok(Found { id, created_at, expires_at, idle_limit }), Err)
+        })
+    };
+    match look(id)? {
+        Ok(found) => Some(found),
+        // An alias without its session is one of a session that is over.
+        Err(of) => Some(look(of).and_then(Result::ok).unwrap_or(Found {
+            id: of,
+            created_at: Timestamp::BEFORE_ALL,
+            expires_at: Timestamp::BEFORE_ALL,
+            idle_limit: None,
+        })),
+    }
 }
 
 /// Stores a new session; false where its id is there.
@@ -176,8 +247,15 @@ pub fn insert(db: &Db, opening: &Opening<'_>) -> bool {
         opening.user_agent,
         opening.created_at,
         opening.expires_at,
+        opening.expires_at.purge_bin(),
+        opening.idle_limit,
     );
     db.run(&INSERT, params) == 1
+}
+
+/// Has another id lead to a session; false where that id is there.
+pub fn insert_alias(db: &Db, id: Uuid, of: Uuid, now: Timestamp) -> bool {
+    db.run(&INSERT_ALIAS, (&id, &of, now)) == 1
 }
 
 /// All about a session.
@@ -185,22 +263,50 @@ pub fn show(db: &Db, id: Uuid) -> Option<Shown> {
     db.one(&SHOW, (&id,), shown)
 }
 
+/// All about the session that a claim proves, live or not.
+pub fn find_and_show(db: &Db, claim: &Claim) -> Option<Shown> {
+    let look = |id: Uuid| {
+        db.one(
+            &FIND_AND_SHOW,
+            (&id,),
+            |(digest, alias_of, id, user_id, app, addr, agent, created_at, last_seen_at, expires_at)| {
+                let row = (id, user_id, app, addr, agent, created_at, last_seen_at, expires_at);
+                alias_of.map_or_else(|| Ok(claim.digest.matches(digest).then(|| shown(row))), Err)
+            },
+        )
+    };
+    match look(claim.id)? {
+        Ok(found) => found,
+        Err(id) => look(id)?.ok()?,
+    }
+}
+
 /// The sessions of a user that end after `now` and were created after `created_after`, newest first.
 pub fn list(db: &Db, user_id: &str, now: Timestamp, created_after: Timestamp) -> Vec<Shown> {
     db.all(&LIST_BY_USER, (user_id, now, created_after), shown)
 }
 
-type ShownRow<'r> =
-    (Uuid, &'r str, Option<&'r str>, Option<datum::Inet>, Option<&'r str>, Timestamp, Timestamp);
+type ShownRow<'r> = (
+    Uuid,
+    Option<&'r str>,
+    Option<&'r str>,
+    Option<datum::Inet>,
+    Option<&'r str>,
+    Timestamp,
+    Timestamp,
+    Timestamp,
+);
 
-fn shown((id, user_id, current_app, remote_addr, user_agent, created_at, expires_at): ShownRow<'_>) -> Shown {
+fn shown(row: ShownRow<'_>) -> Shown {
+    let (id, user_id, current_app, remote_addr, user_agent, created_at, last_seen_at, expires_at) = row;
     Shown {
         id,
-        user_id: user_id.to_owned(),
+        user_id: user_id.map(str::to_owned),
         current_app: current_app.map(str::to_owned),
         remote_addr,
         user_agent: user_agent.map(str::to_owned),
         created_at,
+        last_seen_at,
         expires_at,
     }
 }
@@ -210,26 +316,46 @@ pub fn ids(db: &Db, user_id: &str) -> Vec<Uuid> {
     db.all(&IDS_BY_USER, (user_id,), |(id,)| id)
 }
 
-/// Moves the end of a session whose claim still holds; false where it does not.
-pub fn set_expires_at(db: &Db, claim: &Claim, now: Timestamp, expires_at: Timestamp) -> bool {
-    db.run(&SET_EXPIRES_AT, (&claim.id, &claim.digest.as_bytes()[..], now, expires_at)) == 1
+/// Has a session expire at another time, and be seen now, if the claim still holds; false where it does
+/// not.
+pub fn set_expires_at(db: &Db, id: Uuid, claim: &Claim, now: Timestamp, expires_at: Timestamp) -> bool {
+    let digest = &claim.digest.as_bytes()[..];
+    db.run(&SET_EXPIRES_AT, (&id, digest, now, expires_at, expires_at.purge_bin())) == 1
 }
 
-/// Replaces the secret of a session whose claim still holds; of two concurrent rotations one wins.
-pub fn set_digest(db: &Db, claim: &Claim, now: Timestamp, new: &Claim) -> bool {
-    let (former, digest) = (claim.digest.as_bytes(), new.digest.as_bytes());
-    db.run(&SET_DIGEST, (&claim.id, &former[..], now, &digest[..])) == 1
+/// Replaces the secret of a session whose claim still holds, and makes it that user's; of two
+/// concurrent rotations one wins. False where the claim does not hold or the session is another user's.
+pub fn set_digest(
+    db: &Db,
+    id: Uuid,
+    claim: &Claim,
+    now: Timestamp,
+    new: &Claim,
+    user_id: Option<&str>,
+) -> bool {
+    let (former, digest) = (&claim.digest.as_bytes()[..], &new.digest.as_bytes()[..]);
+    let changed = match user_id {
+        None => db.run(&SET_DIGEST, (&id, former, now, digest)),
+        Some(user_id) => db.run(&SET_DIGEST_AND_USER, (&id, former, now, digest, user_id)),
+    };
+    changed == 1
 }
 
 /// Has a session that was created after `created_after` expire now; false where it was over. Whoever
 /// inserts attributes is not waited for.
 pub fn end(db: &Db, id: Uuid, now: Timestamp, created_after: Timestamp) -> bool {
-    db.run(&END, (&id, now, created_after)) == 1
+    db.run(&END, (&id, now, now.purge_bin(), created_after)) == 1
 }
 
 /// As [`end`], if the claim still holds.
-pub fn end_proven(db: &Db, claim: &Claim, now: Timestamp, created_after: Timestamp) -> bool {
-    db.run(&END_PROVEN, (&claim.id, now, created_after, &claim.digest.as_bytes()[..])) == 1
+pub fn end_proven(db: &Db, id: Uuid, claim: &Claim, now: Timestamp, created_after: Timestamp) -> bool {
+    let digest = &claim.digest.as_bytes()[..];
+    db.run(&END_PROVEN, (&id, now, now.purge_bin(), created_after, digest)) == 1
+}
+
+/// As [`end`], if the session is that user's.
+pub fn end_of_user(db: &Db, id: Uuid, user_id: &str, now: Timestamp, created_after: Timestamp) -> bool {
+    db.run(&END_OF_USER, (&id, now, now.purge_bin(), created_after, user_id)) == 1
 }
 
 /// Deletes what nobody else holds of a session that is over; the purge deletes the rest. No plan of
@@ -244,13 +370,14 @@ pub fn delete_free(db: &Db, id: Uuid) {
             db.run(&DELETE_ATTRIBUTE, (&id, name));
         }
     }
-    if db.run(&LOCK_EMPTY, (&id,)) == 1 {
-        db.run(&DELETE_EMPTY, (&id,));
+    if db.run(&LOCK_EMPTY, (&id,)) == 1 && db.run(&DELETE_EMPTY, (&id,)) == 1 {
+        db.run(&DELETE_ALIASES, (&id,));
     }
 }
 
-/// Deletes a locked session with its attributes.
+/// Deletes a locked session with its attributes and its other ids.
 pub fn delete_locked(db: &Db, id: Uuid) {
     db.run(&LOCK_ATTRIBUTES, (&id,));
     db.run(&DELETE, (&id,));
+    db.run(&DELETE_ALIASES, (&id,));
 }

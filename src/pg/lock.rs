@@ -1,0 +1,23 @@
+//! Locks of our own, which no SQL can take.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use pgrx::pg_sys;
+
+use super::spi::Db;
+
+/// Holds a user's turn until the transaction is over. Users whose ids hash alike share it.
+pub fn user(db: &Db, user_id: &str) {
+    let mut hasher = DefaultHasher::new();
+    user_id.hash(&mut hasher);
+    // SAFETY: a lock needs no object that is there. The schema in the place of a catalog makes it one
+    // that nobody else takes.
+    unsafe {
+        pg_sys::LockDatabaseObject(
+            db.installation().into(),
+            (hasher.finish() as u32).into(),
+            0,
+            pg_sys::ExclusiveLock as pg_sys::LOCKMODE,
+        );
+    }
+}
