@@ -97,23 +97,28 @@ pub enum Error {
 }
 
 impl Error {
-    /// The five-character SQLSTATE: the whole of the error contract in one match.
+    /// The five-character SQLSTATE.
     pub fn sqlstate(&self) -> &'static str {
+        self.condition().sqlstate
+    }
+
+    /// What the failure is to the caller: the whole of the error contract in one match.
+    fn condition(&self) -> &'static Condition {
         match self {
-            Error::SessionNotLive => "28000",
-            Error::AttributeMissing(_) => "P0002",
-            Error::AttributeExists(_) | Error::AttributeRepeated(_) | Error::TokenInUse => "23505",
-            Error::Argument { .. } | Error::Item { .. } | Error::OtherUser => "22023",
-            Error::TooLong { .. } | Error::TooDeep { .. } => "54000",
-            Error::NotUtf8 => "22021",
-            Error::OutOfMemory => "53200",
-            Error::DeletedMeanwhile => "40001",
-            Error::NoKeyring { .. } | Error::KeyUnknown(_) => "55000",
+            Error::SessionNotLive => &NOT_LIVE,
+            Error::AttributeMissing(_) => &MISSING,
+            Error::AttributeExists(_) | Error::AttributeRepeated(_) | Error::TokenInUse => &EXISTS,
+            Error::Argument { .. } | Error::Item { .. } | Error::OtherUser => &ARGUMENT,
+            Error::TooLong { .. } | Error::TooDeep { .. } => &LIMIT,
+            Error::NotUtf8 => &ENCODING,
+            Error::OutOfMemory => &MEMORY,
+            Error::DeletedMeanwhile => &SERIALIZATION,
+            Error::NoKeyring { .. } | Error::KeyUnknown(_) => &KEYRING,
             Error::KeyDiffers(_)
             | Error::SealBroken
             | Error::UnknownFormat { .. }
-            | Error::RowCorrupted(_) => "XX001",
-            Error::NoRandom => "58000",
+            | Error::RowCorrupted(_) => &CORRUPTED,
+            Error::NoRandom => &SYSTEM,
         }
     }
 
@@ -184,6 +189,48 @@ impl Error {
             other => other,
         }
     }
+}
+
+/// An SQLSTATE as the reference documents it.
+pub struct Condition {
+    pub sqlstate: &'static str,
+    /// Its name in PostgreSQL's appendix A.
+    pub name: &'static str,
+    /// When it is raised.
+    pub raised: &'static str,
+}
+
+macro_rules! conditions {
+    ($($constant:ident = $sqlstate:literal, $name:literal, $raised:literal;)*) => {
+        $(static $constant: Condition =
+            Condition { sqlstate: $sqlstate, name: $name, raised: $raised };)*
+
+        /// Every condition that an [`Error`] can be.
+        pub static CONDITIONS: &[&Condition] = &[$(&$constant),*];
+    };
+}
+
+conditions! {
+    NOT_LIVE = "28000", "invalid_authorization_specification",
+        "the session is unknown, malformed, ended or expired, which are not told apart";
+    MISSING = "P0002", "no_data_found",
+        "an attribute that has to be there is not; DETAIL lists the missing names, up to a hundred";
+    EXISTS = "23505", "unique_violation",
+        "an attribute is there already or is named twice, or a token is in use";
+    ARGUMENT = "22023", "invalid_parameter_value",
+        "an argument, or an item of `data`, is not what the function takes";
+    ENCODING = "22021", "character_not_in_repertoire", "a text is not UTF-8";
+    LIMIT = "54000", "program_limit_exceeded",
+        "a name, a value or another text is too long, or a value is nested too deeply";
+    MEMORY = "53200", "out_of_memory", "memory for what was handed over cannot be had";
+    KEYRING = "55000", "object_not_in_prerequisite_state",
+        "encryption is asked for and there is no keyring, or a key id is not in it";
+    CORRUPTED = "XX001", "data_corrupted",
+        "a sealed value does not open (it was altered or moved, or its key was replaced), or a row is not \
+         one that the functions have written";
+    SERIALIZATION = "40001", "serialization_failure",
+        "PostgreSQL's own, under REPEATABLE READ and SERIALIZABLE: try the transaction again";
+    SYSTEM = "58000", "system_error", "the operating system provides no random bytes";
 }
 
 /// Names for an error: as many as a reader wants to see, and the number of the others.
@@ -257,6 +304,14 @@ pub fn quoted(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_sqlstate_is_documented_once() {
+        let mut states: Vec<_> = CONDITIONS.iter().map(|condition| condition.sqlstate).collect();
+        states.sort_unstable();
+        states.dedup();
+        assert_eq!(states.len(), CONDITIONS.len());
+    }
 
     #[test]
     fn missing_names_are_all_listed_and_unambiguous() {

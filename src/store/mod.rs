@@ -12,3 +12,8 @@ pub mod batch;
 pub mod key;
 pub mod purge;
 pub mod session;
+
+#[cfg(feature = "compile_fail")]
+mod compile_fail {
+    include!(env!("SSO_ATTR_COMPILE_FAIL"));
+}

@@ -1,0 +1,15 @@
+// error: E0308
+// A column read as another type than the statement declares.
+use uuid::Uuid;
+
+use crate::pg::spi::Db;
+use crate::pg::sql::{Id, Text, Time};
+use crate::pg::statement::statement;
+
+statement! {
+    EXAMPLE(Id, Text) -> (Time) = "SELECT created_at FROM sso_attr.session WHERE id = $1 AND user_id = $2"
+}
+
+pub fn example(db: &Db, id: Uuid) -> Option<bool> {
+    db.one(&EXAMPLE, (&id, "user"), |(created_at,)| created_at)
+}
