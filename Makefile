@@ -4,7 +4,7 @@
 
 export PG PG_CONFIG
 
-.PHONY: demo test matrix bench bench-short build install lint fuzz clean
+.PHONY: demo test matrix bench bench-short bench-purge build install lint fuzz clean
 
 demo: ## build, start a throwaway server, run the real use, show what it did
 	@scripts/demo
@@ -20,6 +20,9 @@ bench: ## measure against what one would write or run instead; writes bench/resu
 
 bench-short: ## as bench, a sample of it
 	@SHORT=1 scripts/bench
+
+bench-purge: ## measure the purge: how fast it is, what a load of updates feels of it
+	@bench/purge
 
 build: ## build and install into the selected PostgreSQL
 	@scripts/build

@@ -14,9 +14,9 @@ const EXPECTED: &str = r#"{"null": "", "digits": 1111111111111111111111111111111
 /// Runs a program and returns what it printed.
 fn run(program: &mut Command) -> Result<String> {
     let output = program.output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
+    let errors = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        return Err(format!("{program:?}: {}\n{said}", output.status).into());
+        return Err(format!("{program:?}: {}\n{errors}", output.status).into());
     }
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
@@ -32,14 +32,14 @@ fn against<'a>(server: &Server, program: &'a mut Command) -> &'a mut Command {
 fn python(script: &str) -> Command {
     let mut command = Command::new("python3");
     command.env("PYTHONPATH", format!("{ROOT}/target/drivers/python"));
-    command.arg(format!("{ROOT}/tests/drivers/{script}"));
+    command.arg(format!("{ROOT}/tests/{script}"));
     command
 }
 
 #[test]
 fn psycopg_3() -> Result {
     let server = Server::with_extension("")?;
-    assert_eq!(run(against(&server, &mut python("psycopg_values.py")))?, EXPECTED);
+    assert_eq!(run(against(&server, &mut python("drivers/psycopg_values.py")))?, EXPECTED);
     Ok(())
 }
 
@@ -120,7 +120,7 @@ fn what_people_type_first_and_the_server_refuses() -> Result {
 /// The stored format by an implementation that shares nothing with ours: libsodium.
 #[test]
 fn libsodium_opens_the_vector_of_the_security_page() -> Result {
-    let said = run(python("open_envelope.py").arg(format!("{ROOT}/SECURITY.md")))?;
-    assert_eq!(said, "vector opens, and does not with other associated data");
+    let output = run(python("client/tools/open_envelope.py").arg(format!("{ROOT}/SECURITY.md")))?;
+    assert_eq!(output, "vector opens, and does not with other associated data");
     Ok(())
 }

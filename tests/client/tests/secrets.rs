@@ -310,7 +310,7 @@ fn a_backend_holds_each_key_once_and_none_that_is_gone() -> Result {
 
 /// How often each needle is in a process's memory, which only root may read.
 fn count_in_memory(pid: i32, needles: &[&[u8]]) -> Result<Vec<usize>> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../drivers/count_in_memory.py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/count_in_memory.py");
     let is_root = std::fs::metadata("/proc/self")?.uid() == 0;
     let mut command = if is_root { Command::new("python3") } else { Command::new("sudo") };
     if !is_root {
