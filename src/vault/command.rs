@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use zeroize::Zeroizing;
 
-use super::ring::{MAX_BYTES, buffer};
+use super::text::{self, MAX_BYTES};
 use crate::pg::process;
 
 /// How long the program may take.
@@ -74,7 +74,7 @@ pub fn output(command: &OsStr) -> Result<Zeroizing<Vec<u8>>, String> {
         return Err("sso_attr.key_command has no output.".into());
     };
     let deadline = Instant::now() + PATIENCE;
-    let mut text = buffer();
+    let mut text = text::buffer();
     let mut chunk = Zeroizing::new([0u8; 4096]);
     loop {
         pgrx::check_for_interrupts!();

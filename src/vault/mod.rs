@@ -15,6 +15,7 @@ use crate::store::key;
 
 mod command;
 mod ring;
+mod text;
 
 pub use ring::{current as keyring, is_configured, is_fetch_due, renew};
 

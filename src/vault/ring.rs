@@ -20,11 +20,9 @@ use sso_attr_core::{Error, Result};
 use zeroize::Zeroizing;
 
 use super::command;
+use super::text::{self, MAX_BYTES};
 use crate::pg::clock;
 use crate::settings;
-
-/// Far above any sensible keyring (70 bytes a key); a bound against a wrong path or a mad program.
-pub(super) const MAX_BYTES: u64 = 1024 * 1024;
 
 /// How long a statement goes on with what it found when it first looked. A look costs two
 /// microseconds, a quarter of a call that finds a value; a statement can make millions of calls.
@@ -221,16 +219,11 @@ fn read_file(file: File, metadata: &Metadata) -> std::result::Result<Zeroizing<V
     if metadata.size() > MAX_BYTES {
         return Err(format!("The keyring file is larger than {MAX_BYTES} bytes."));
     }
-    let mut text = buffer();
+    let mut text = text::buffer();
     file.take(MAX_BYTES).read_to_end(&mut text).map_err(unreadable)?;
     Ok(text)
 }
 
 fn unreadable(error: std::io::Error) -> String {
     format!("The keyring file cannot be read: {}.", error.kind())
-}
-
-/// Reserved in full beforehand: growing would leave copies of the keys behind.
-pub(super) fn buffer() -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize + 1))
 }
