@@ -5,13 +5,15 @@
 //! | `sso_attr_core` (`core/`) | tokens, expiry, names, data items, envelope, keyring: no PostgreSQL |
 //! | [`api`] | every SQL function: decode, call, encode |
 //! | [`protection`] | sealed or clear: decided once |
-//! | [`vault`], [`rekey`] | the keyring in force, sealing and opening; moving values to a new key |
+//! | [`vault`] | the keyring in force, sealing and opening |
 //! | [`store`] | every statement, typed on both sides |
-//! | [`purge`] | the sweep, the launcher that runs it in every database |
+//! | [`maintenance`] | removing what has expired, moving values to the primary key; the workers that do both |
 //! | [`lifetime`], [`settings`] | how long sessions live; the settings |
 //! | [`pg`] | the only `unsafe`: SPI, datums, the clock |
 //!
-//! Calls go downwards only: api to protection, that to vault and store, those to pg.
+//! Calls go downwards only: api to protection and maintenance, those to vault and store, those to pg.
+//! Three symbols outside [`pg`] are exported, which counts as `unsafe` too: `_PG_init` here, and the
+//! functions in [`maintenance`] that PostgreSQL starts the two workers with.
 
 #![deny(unsafe_code)]
 #![allow(clippy::result_large_err, reason = "pgrx takes the error report by value")]
@@ -20,11 +22,10 @@ use pgrx::prelude::*;
 
 mod api;
 mod lifetime;
+mod maintenance;
 #[allow(unsafe_code, reason = "the one place that calls PostgreSQL's C interface")]
 mod pg;
 mod protection;
-mod purge;
-mod rekey;
 mod settings;
 mod store;
 mod vault;
@@ -40,5 +41,5 @@ extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);
 pub extern "C-unwind" fn _PG_init() {
     pg::report::refuse_backtraces();
     settings::define();
-    purge::register();
+    maintenance::register();
 }

@@ -7,10 +7,10 @@ use pgrx::prelude::*;
 use sso_attr_core::Error;
 
 use super::call::call;
+use crate::maintenance::rekey::{self, Pass};
 use crate::pg::datum::TimestampTz;
 use crate::pg::report::Answer;
 use crate::pg::spi::{Access, as_owner, batch_as_owner};
-use crate::rekey::{self, Pass};
 use crate::store::key::{self, Use};
 use crate::vault;
 

@@ -9,6 +9,7 @@ mod expiry;
 mod keys;
 mod names;
 mod operator;
+mod purge_bin;
 mod requests;
 mod sessions;
 mod value;

@@ -5,11 +5,11 @@ use pgrx::prelude::*;
 use sso_attr_core::Error;
 
 use super::call::call;
+use crate::maintenance::purge::Sweep;
 use crate::pg::clock;
 use crate::pg::datum::TimestampTz;
 use crate::pg::report::Answer;
 use crate::pg::spi::{Access, as_owner, batch_as_owner};
-use crate::purge::sweep::Sweep;
 use crate::settings;
 use crate::store::purge::{self, Run};
 

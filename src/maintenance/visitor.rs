@@ -6,11 +6,11 @@ use pgrx::pg_sys;
 use sso_attr_core::expiry::Timestamp;
 use uuid::Uuid;
 
-use super::sweep::Sweep;
+use super::purge::Sweep;
+use super::rekey::{self, Pass};
 use crate::pg::spi::{Access, Db, as_owner};
 use crate::pg::worker::{self, Mark, Visit};
 use crate::pg::{clock, transaction};
-use crate::rekey::{self, Pass};
 use crate::settings;
 use crate::store::purge::{self, Run};
 use crate::vault;

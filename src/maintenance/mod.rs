@@ -1,8 +1,9 @@
-//! Removing what has expired.
+//! Work that no caller waits for: removing what has expired, moving sealed values to the primary key.
 //!
-//! Expiry is exact without this: every statement asks for the time. The purge only gives the space
-//! back. [`sweep`] is the work on one database, [`launcher`] the process that sends a [`visitor`]
-//! into one database after the other; `sso_attr_purge` does the same work without them.
+//! Expiry is exact without it: every statement compares with the time. The purge only gives the space
+//! back. [`purge`] and [`rekey`] are the work on one database, which `sso_attr_purge` and
+//! `sso_attr_rekey` do as well; [`launcher`] is the process that sends a [`visitor`] into one database
+//! after the other.
 
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use pgrx::{PgLogLevel, PgSqlErrorCode, pg_sys};
 
 use crate::pg::worker;
 
-mod bin;
 mod launcher;
-pub mod sweep;
+pub mod purge;
+pub mod rekey;
 mod visitor;
 
 /// Soon enough after a crash, late enough not to fill the log when it recurs.
