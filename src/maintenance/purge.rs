@@ -1,4 +1,4 @@
-//! One sweep of one database, batch by batch.
+//! One sweep of one database: removing what has expired, batch by batch.
 
 use sso_attr_core::Result;
 use sso_attr_core::expiry::Timestamp;
@@ -11,31 +11,31 @@ use crate::store::purge::{self, Cursor};
 
 /// What a sweep has done and what it does next.
 ///
-/// A batch can be a transaction of its own: whatever changes between two batches is looked at
-/// again. Every sweep ends, since a batch removes rows or goes on to a later place; what it found
-/// locked is left for the next sweep.
+/// Each batch can be a transaction of its own: what may have changed between two batches is checked
+/// again. Every sweep ends, since a batch either removes rows or moves the cursor on; rows that others
+/// have locked are left to the next sweep.
 pub struct Sweep {
     now: Timestamp,
     stage: Stage,
     attributes: u64,
     sessions: u64,
-    /// Attributes of each of the sessions that were removed last, so that as many sessions are
-    /// chosen as fit into a batch with their attributes.
-    each: u64,
+    /// The average of the sessions that were removed last, so that as many sessions are chosen as fit
+    /// into a batch with their attributes.
+    attributes_per_session: u64,
 }
 
 enum Stage {
-    /// Sessions past sso_attr.session_max_lifetime that outlast it by their stored end.
+    /// Sessions past sso_attr.session_max_lifetime whose stored expiry is still to come.
     Aged,
-    /// Attributes that expired by themselves, from a place on.
+    /// Attributes with an expiry of their own, from the cursor on.
     Attributes {
         from: Cursor,
     },
-    /// The sessions that are over, after a place.
+    /// Sessions that have expired, after the cursor.
     Sessions {
         after: Cursor,
     },
-    /// Some of these: the place of the last one, and the attributes removed of them so far.
+    /// Some of them, the last one's cursor, and how many of their attributes were removed so far.
     Chosen {
         sessions: Vec<Uuid>,
         last: Cursor,
@@ -44,13 +44,19 @@ enum Stage {
     Over,
 }
 
-/// Attributes that a session is taken to have until some have been seen.
+/// What a session is assumed to have until some have been removed.
 const TYPICAL_ATTRIBUTES: u64 = 9;
 
 impl Sweep {
     /// A sweep of what has expired at `now`.
     pub fn start(now: Timestamp) -> Sweep {
-        Sweep { now, stage: Stage::Aged, attributes: 0, sessions: 0, each: TYPICAL_ATTRIBUTES }
+        Sweep {
+            now,
+            stage: Stage::Aged,
+            attributes: 0,
+            sessions: 0,
+            attributes_per_session: TYPICAL_ATTRIBUTES,
+        }
     }
 
     pub fn started_at(&self) -> Timestamp {
@@ -107,12 +113,12 @@ impl Sweep {
     }
 
     fn choose(&mut self, db: &Db, after: Cursor, limit: u64) -> Result<Stage> {
-        let fit = (limit / (self.each + 1)).max(1);
-        let places = purge::over_sessions(db, self.now, after, fit);
-        match places.last() {
+        let fit = (limit / (self.attributes_per_session + 1)).max(1);
+        let expired = purge::over_sessions(db, self.now, after, fit);
+        match expired.last() {
             None => Ok(Stage::Over),
             Some(&last) => {
-                let sessions = places.iter().map(|place| place.session).collect();
+                let sessions = expired.iter().map(|cursor| cursor.session).collect();
                 self.remove_sessions(db, sessions, last, 0, limit)
             }
         }
@@ -139,7 +145,7 @@ impl Sweep {
         if ended == left {
             return Ok(Stage::Chosen { sessions, last, attributes });
         }
-        self.each = attributes / sessions.len() as u64;
+        self.attributes_per_session = attributes / sessions.len() as u64;
         Ok(Stage::Sessions { after: last })
     }
 }

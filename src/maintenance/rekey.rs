@@ -1,49 +1,47 @@
 //! Moving sealed values to the primary key, batch by batch.
 //!
-//! A batch locks its rows, skipping those that others have locked, so that a concurrent update is
-//! neither lost nor delayed by more than one batch. What was skipped is found by the next pass.
+//! A batch locks its rows, except those that others have locked, so that a concurrent update is neither
+//! lost nor delayed by more than one batch. The next pass finds the rows that were skipped.
 
 use std::collections::BTreeMap;
 
 use sso_attr_core::Result;
 use sso_attr_core::envelope::{self, Place};
 use sso_attr_core::expiry::Timestamp;
-use uuid::Uuid;
 
 use crate::pg::interrupt;
 use crate::pg::spi::Db;
-use crate::store::key;
+use crate::store::key::{self, Cursor};
 use crate::vault::{self, Sealer};
 
 /// Rows locked at a time: some milliseconds of work.
-pub const BATCH: i64 = 1000;
+pub const BATCH_SIZE: i64 = 1000;
 
-/// A pass that found nothing is repeated after this time: a transaction that was open meanwhile may
-/// have sealed with the former key, and a locked row was skipped.
+/// A pass that found nothing is repeated after this time: a transaction that was open during it may
+/// have sealed with the former key, and locked rows were skipped.
 const REPEAT_SECONDS: i64 = 3600;
 
-/// How far a pass over the table has come, and what it could not open.
+/// How far a pass over the table has come, and how many values it could not open, by key id.
 #[derive(Default)]
 pub struct Pass {
-    after: (Uuid, String),
+    cursor: Cursor,
     over: bool,
     resealed: u64,
     unopened: BTreeMap<u32, u64>,
 }
 
 impl Pass {
-    /// A pass that goes on behind the attribute that an earlier one has come to.
-    pub fn after(session: Uuid, name: &str) -> Pass {
-        Pass { after: (session, name.to_owned()), ..Pass::default() }
+    /// A pass that goes on after the attribute that an earlier one has come to.
+    pub fn resume(cursor: Cursor) -> Pass {
+        Pass { cursor, ..Pass::default() }
     }
 
     pub fn is_over(&self) -> bool {
         self.over
     }
 
-    /// The attribute that it has come to.
-    pub fn place(&self) -> (Uuid, &str) {
-        (self.after.0, &self.after.1)
+    pub fn cursor(&self) -> &Cursor {
+        &self.cursor
     }
 
     /// Values encrypted anew so far.
@@ -51,7 +49,7 @@ impl Pass {
         self.resealed
     }
 
-    /// Tells of values that stayed under their key because it is missing or wrong, or they are broken.
+    /// Warns of values that stay under their key, because it is missing or wrong or they are corrupted.
     pub fn warn_of_unopened(&self) {
         for (key_id, count) in &self.unopened {
             pgrx::warning!("rekey cannot open {count} sealed values of key {key_id}");
@@ -65,18 +63,18 @@ pub fn is_due(db: &Db, now: Timestamp) -> Result<bool> {
     Ok(key::is_rekey_due(db, primary, now.plus_seconds(-REPEAT_SECONDS)))
 }
 
-/// Remembers that a whole pass found nothing to do.
-pub fn note_done(db: &Db, now: Timestamp) -> Result<()> {
+/// Stores that a whole pass found nothing to do.
+pub fn mark_done(db: &Db, now: Timestamp) -> Result<()> {
     key::mark_rekeyed(db, vault::keyring()?.primary().id(), now);
     Ok(())
 }
 
 /// Reseals up to `limit` rows and moves the pass on. No key is fetched while rows are locked.
 pub fn batch(db: &Db, sealer: &Sealer, pass: &mut Pass, limit: i64) -> Result<()> {
-    let rows = key::pick(db, sealer.key_id(), pass.place(), limit);
+    let rows = key::pick(db, sealer.key_id(), &pass.cursor, limit);
     pass.over = (rows.len() as i64) < limit;
     if let Some(last) = rows.last() {
-        pass.after = (last.session_id, last.name.to_string());
+        pass.cursor = Cursor { session: last.session_id, name: last.name.to_string() };
     }
     let mut resealed = Vec::with_capacity(rows.len());
     for mut row in rows {

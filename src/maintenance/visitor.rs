@@ -12,6 +12,7 @@ use crate::pg::spi::{Access, Db, as_owner};
 use crate::pg::worker::{self, Mark, Visit};
 use crate::pg::{clock, transaction};
 use crate::settings;
+use crate::store::key::Cursor;
 use crate::store::purge::{self, Run};
 use crate::vault;
 
@@ -87,7 +88,10 @@ fn rekey(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
         return Ok(());
     }
     let mut pass = match &visit.rekeying {
-        Some(mark) => Pass::after(Uuid::from_bytes(mark.session), mark.name.as_str()),
+        Some(mark) => {
+            let session = Uuid::from_bytes(mark.session);
+            Pass::resume(Cursor { session, name: mark.name.as_str().to_owned() })
+        }
         None if said(in_extension(|db| rekey::is_due(db, now)))?.unwrap_or(false) => Pass::default(),
         None => return Ok(()),
     };
@@ -95,7 +99,8 @@ fn rekey(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
     let arrival = Instant::now();
     while !pass.is_over() && arrival.elapsed() < STAY {
         worker::reload_if_asked();
-        if said(in_extension(|db| rekey::batch(db, &vault::sealer(db)?, &mut pass, rekey::BATCH)))?.is_none()
+        if said(in_extension(|db| rekey::batch(db, &vault::sealer(db)?, &mut pass, rekey::BATCH_SIZE)))?
+            .is_none()
         {
             return Ok(());
         }
@@ -103,13 +108,13 @@ fn rekey(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
     visit.resealed += pass.resealed();
     visit.unfinished = !pass.is_over();
     visit.rekeying = (!pass.is_over()).then(|| {
-        let (session, name) = pass.place();
-        Mark { session: session.into_bytes(), name: name.into() }
+        let Cursor { session, name } = pass.cursor();
+        Mark { session: session.into_bytes(), name: name.as_str().into() }
     });
     // With every visit: the next one does not know of them.
     pass.warn_of_unopened();
     if pass.is_over() && visit.resealed == 0 {
-        said(in_extension(|db| rekey::note_done(db, now)))?;
+        said(in_extension(|db| rekey::mark_done(db, now)))?;
     }
     Ok(())
 }

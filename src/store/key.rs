@@ -104,11 +104,18 @@ pub struct SealedRow {
     pub sealed: envelope::Envelope,
 }
 
-/// Locks the next rows behind `after` that a key other than `primary` has sealed, in the order of
-/// the primary key; rows that others have locked are left out.
-pub fn pick(db: &Db, primary: u32, (session_id, name): (Uuid, &str), limit: i64) -> Vec<SealedRow> {
+/// The attribute that a rekey pass has come to.
+#[derive(Default)]
+pub struct Cursor {
+    pub session: Uuid,
+    pub name: String,
+}
+
+/// Locks the next rows after a cursor that a key other than `primary` has sealed, in the order of the
+/// table's primary key; rows that others have locked are skipped.
+pub fn pick(db: &Db, primary: u32, after: &Cursor, limit: i64) -> Vec<SealedRow> {
     let id = primary.to_be_bytes();
-    db.all(&PICK, (&id[..], &session_id, name, limit), |(session_id, name, sealed)| SealedRow {
+    db.all(&PICK, (&id[..], &after.session, &*after.name, limit), |(session_id, name, sealed)| SealedRow {
         session_id,
         name,
         sealed,

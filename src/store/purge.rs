@@ -12,7 +12,7 @@ use crate::pg::spi::Db;
 use crate::pg::sql::{Array, ArrayOf, Id, Int, Null, Text, Time};
 use crate::pg::statement::statement;
 
-/// A place in the indexes that the purge walks along, oldest first.
+/// Where a sweep has come to in the indexes that it goes through, oldest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
     pub bin: Timestamp,
@@ -50,7 +50,7 @@ pub struct Status {
 // does a plan for any time know that the partial index will do.
 
 statement! {
-    /// A place can hold many attributes of one session, so the search goes on from it, not after it.
+    /// Many attributes of one session can stand at one cursor, so the search goes on from it, not after it.
     DELETE_ATTRIBUTES(Time, Time, Id, Int) -> (Time, Id) =
         "WITH expired AS MATERIALIZED (
               SELECT ctid FROM sso_attr.attribute
@@ -158,11 +158,11 @@ statement! {
 }
 
 /// Deletes attributes that have expired by themselves, from a cursor on; returns how many, and the
-/// last place among them.
+/// last cursor among them.
 pub fn delete_attributes(db: &Db, now: Timestamp, from: Cursor, limit: u64) -> (u64, Cursor) {
-    let places = db.all(&DELETE_ATTRIBUTES, (now, from.bin, &from.session, count(limit)), cursor);
-    let last = places.iter().max();
-    (places.len() as u64, *last.unwrap_or(&from))
+    let removed = db.all(&DELETE_ATTRIBUTES, (now, from.bin, &from.session, count(limit)), cursor);
+    let last = removed.iter().max();
+    (removed.len() as u64, *last.unwrap_or(&from))
 }
 
 /// The sessions that are over, after a cursor.
