@@ -1,52 +1,53 @@
-//! The launcher: holds no database, sends a visitor into one after the other.
+//! The launcher: connects to no database itself, sends a visitor into one after the other.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use pgrx::pg_sys::Oid;
 
-use super::warn_of_no_room;
+use super::warn_of_worker_limit;
 use crate::pg::clock;
 use crate::pg::worker::{self, Database, Visit};
 use crate::settings;
 
-/// At most 64 intervals between two attempts to enter a database that does not let anyone in.
-const MOST_DOUBLINGS: u32 = 6;
+/// At most 64 intervals between two attempts to connect to a database that lets nobody in.
+const MAX_DOUBLINGS: u32 = 6;
 
-/// What is known of a database.
-struct Known {
+/// What the launcher remembers of a database.
+struct DatabaseState {
     visited: Instant,
-    /// Whether the next visit is due as soon as others have had theirs.
-    at_once: bool,
-    /// The sweep so far, where it takes several visits.
+    /// Whether the next visit does not wait for the interval, only for the other databases' turns.
+    is_due_now: bool,
+    /// The sweep so far, if it takes several visits.
     sweep: Visit,
-    /// What was logged last, so that it is not logged again.
-    complaint: String,
+    /// The failure that was logged last, so that it is not logged again; empty after a success.
+    logged_failure: String,
+    /// How often in a row no connection was possible.
     refusals: u32,
 }
 
-impl Known {
-    fn new() -> Known {
-        Known {
+impl DatabaseState {
+    fn new() -> DatabaseState {
+        DatabaseState {
             visited: Instant::now(),
-            at_once: true,
+            is_due_now: true,
             sweep: Visit::default(),
-            complaint: String::new(),
+            logged_failure: String::new(),
             refusals: 0,
         }
     }
 
     fn due(&self, interval: Duration) -> Instant {
-        match self.at_once {
+        match self.is_due_now {
             true => self.visited,
-            false => self.visited + interval * (1 << self.refusals.min(MOST_DOUBLINGS)),
+            false => self.visited + interval * (1 << self.refusals.min(MAX_DOUBLINGS)),
         }
     }
 
-    /// Takes in what came of a visit.
-    fn welcome(&mut self, database: &str, visit: &Visit) {
-        self.refusals = if visit.entered { 0 } else { self.refusals + 1 };
-        self.at_once = visit.unfinished;
+    /// Takes over the result of a visit and logs it.
+    fn record(&mut self, database: &str, visit: &Visit) {
+        self.refusals = if visit.connected { 0 } else { self.refusals + 1 };
+        self.is_due_now = visit.unfinished;
         if visit.unfinished {
             self.sweep = *visit;
             return;
@@ -67,8 +68,8 @@ impl Known {
             );
         }
         let failure = visit.failure.as_str();
-        if failure != self.complaint {
-            self.complaint = failure.to_owned();
+        if failure != self.logged_failure {
+            self.logged_failure = failure.to_owned();
             if !failure.is_empty() {
                 pgrx::warning!("sso_attr purge of database \"{database}\" failed: {failure}");
             }
@@ -76,18 +77,22 @@ impl Known {
     }
 }
 
-/// Sweeps all databases for ever.
+/// Visits all databases again and again.
 pub fn run() -> ! {
-    worker::enter_none(c"sso_attr launcher");
-    let mut launcher = Launcher { known: HashMap::new(), ticket: worker::announced().ticket, crowded: false };
+    worker::connect_without_database(c"sso_attr launcher");
+    let mut launcher = Launcher {
+        databases: HashMap::new(),
+        ticket: worker::current_visit().ticket,
+        worker_limit_logged: false,
+    };
     loop {
-        worker::reload_if_asked();
+        worker::reload_if_pending();
         let pause = match settings::purge_interval() {
             Some(interval) => launcher.visit_next(interval),
             None => None,
         };
         if pause != Some(Duration::ZERO) {
-            worker::show_idle(match pause {
+            worker::report_idle(match pause {
                 Some(_) => "waiting for the next sweep",
                 None => "off: sso_attr.purge_interval is 0",
             });
@@ -97,31 +102,31 @@ pub fn run() -> ! {
 }
 
 struct Launcher {
-    known: HashMap<Oid, Known>,
+    databases: HashMap<Oid, DatabaseState>,
     ticket: u32,
-    /// Whether it was logged that there is no room for a worker.
-    crowded: bool,
+    /// Whether it was logged that the server has no room for a worker.
+    worker_limit_logged: bool,
 }
 
 impl Launcher {
-    /// Sends a visitor to the database that has waited longest, if that is due; returns how long
-    /// to wait.
+    /// Sends a visitor to the database that is due first, if its time has come. Returns how long to
+    /// wait.
     fn visit_next(&mut self, interval: Duration) -> Option<Duration> {
         let databases = worker::databases();
-        self.known.retain(|oid, _| databases.iter().any(|database| database.oid == *oid));
+        self.databases.retain(|oid, _| databases.iter().any(|database| database.oid == *oid));
         for database in &databases {
-            self.known.entry(database.oid).or_insert_with(Known::new);
+            self.databases.entry(database.oid).or_insert_with(DatabaseState::new);
         }
         let next = databases
             .iter()
-            .filter_map(|database| Some((self.known.get(&database.oid)?.due(interval), database)))
+            .filter_map(|database| Some((self.databases.get(&database.oid)?.due(interval), database)))
             .min_by_key(|(due, _)| *due);
         let Some((due, database)) = next else {
             return Some(interval);
         };
         let wait = due.saturating_duration_since(Instant::now());
         if wait > Duration::ZERO {
-            // New databases are to be found meanwhile.
+            // No longer than the interval, so that new databases are found.
             return Some(wait.min(interval));
         }
         self.visit(database);
@@ -129,22 +134,27 @@ impl Launcher {
     }
 
     fn visit(&mut self, database: &Database) {
-        let Some(known) = self.known.get_mut(&database.oid) else { return };
-        worker::show(&format!("sweeping database \"{}\"", database.name));
+        let Some(state) = self.databases.get_mut(&database.oid) else { return };
+        worker::report_running(&format!("sweeping database \"{}\"", database.name));
         self.ticket = self.ticket.wrapping_add(1);
-        known.visited = Instant::now();
-        known.at_once = false;
-        worker::announce(Visit { ticket: self.ticket, entered: false, unfinished: false, ..known.sweep });
-        if !worker::run("sso_attr purge", "sso_attr_visitor_main", database.oid, self.ticket) {
-            if !std::mem::replace(&mut self.crowded, true) {
-                warn_of_no_room(
+        state.visited = Instant::now();
+        state.is_due_now = false;
+        worker::publish_visit(Visit {
+            ticket: self.ticket,
+            connected: false,
+            unfinished: false,
+            ..state.sweep
+        });
+        if !worker::run_and_wait("sso_attr purge", "sso_attr_visitor_main", database.oid, self.ticket) {
+            if !std::mem::replace(&mut self.worker_limit_logged, true) {
+                warn_of_worker_limit(
                     "sso_attr cannot start a purge worker: all max_worker_processes are in use",
                     "It goes on trying and does not log this again until it has succeeded.",
                 );
             }
             return;
         }
-        self.crowded = false;
-        known.welcome(&database.name, &worker::announced());
+        self.worker_limit_logged = false;
+        state.record(&database.name, &worker::current_visit());
     }
 }

@@ -1,4 +1,4 @@
-//! Work that no caller waits for: removing what has expired, moving sealed values to the primary key.
+//! Background work: removing what has expired, moving sealed values to the primary key.
 //!
 //! Expiry is exact without it: every statement compares with the time. The purge only gives the space
 //! back. [`purge`] and [`rekey`] are the work on one database, which `sso_attr_purge` and
@@ -18,20 +18,22 @@ pub mod purge;
 pub mod rekey;
 mod visitor;
 
-/// Soon enough after a crash, late enough not to fill the log when it recurs.
-const RESTART: Duration = Duration::from_secs(5);
+/// How long after a crash the launcher is started again: if it keeps crashing, the log must not fill up.
+const RESTART_TIME: Duration = Duration::from_secs(5);
 
-/// Registers the launcher where the library is preloaded; without that nothing runs by itself.
+/// Registers the launcher if the library is being preloaded; without that nothing runs by itself.
 pub fn register() {
-    if worker::is_preloading() && !worker::register("sso_attr launcher", "sso_attr_launcher_main", RESTART) {
-        warn_of_no_room(
+    if worker::is_preloading()
+        && !worker::register("sso_attr launcher", "sso_attr_launcher_main", RESTART_TIME)
+    {
+        warn_of_worker_limit(
             "sso_attr cannot start its launcher: all max_worker_processes are in use",
             "Nothing is purged or encrypted anew by itself until the server is started with more.",
         );
     }
 }
 
-fn warn_of_no_room(message: &'static str, detail: &str) {
+fn warn_of_worker_limit(message: &'static str, detail: &str) {
     ErrorReport::new(PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, message, "sso_attr")
         .set_detail(detail)
         .set_hint("Raise max_worker_processes.")
@@ -49,6 +51,6 @@ pub extern "C-unwind" fn sso_attr_launcher_main(_argument: pg_sys::Datum) {
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn sso_attr_visitor_main(argument: pg_sys::Datum) {
-    let (database, ticket) = worker::argument(argument);
+    let (database, ticket) = worker::decode_argument(argument);
     visitor::visit(database, ticket);
 }

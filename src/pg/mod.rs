@@ -21,4 +21,5 @@ pub mod sql;
 pub mod statement;
 pub mod text;
 pub mod transaction;
+mod version;
 pub mod worker;

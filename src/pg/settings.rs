@@ -1,15 +1,22 @@
-//! What pgrx does not wrap of the settings machinery.
+//! What pgrx does not wrap of the server's settings.
+
+use std::ffi::CStr;
 
 use pgrx::pg_sys;
+
+use super::version;
 
 /// Makes an unknown `sso_attr.*` setting an error instead of a silent placeholder.
 pub fn reserve_prefix() {
     // SAFETY: called from _PG_init with a static name, after all settings are defined.
+    unsafe { version::MarkGUCPrefixReserved(c"sso_attr".as_ptr()) };
+}
+
+/// Sets a setting for this session, whatever the server, the database or the role has it set to.
+pub(super) fn override_setting(name: &CStr, value: &CStr, context: pg_sys::GucContext::Type) {
+    // SAFETY: both texts are valid and copied; an invalid setting raises an ERROR.
     unsafe {
-        #[cfg(feature = "pg14")]
-        pg_sys::EmitWarningsOnPlaceholders(c"sso_attr".as_ptr());
-        #[cfg(not(feature = "pg14"))]
-        pg_sys::MarkGUCPrefixReserved(c"sso_attr".as_ptr());
+        pg_sys::SetConfigOption(name.as_ptr(), value.as_ptr(), context, pg_sys::GucSource::PGC_S_OVERRIDE);
     }
 }
 
@@ -17,6 +24,6 @@ pub fn reserve_prefix() {
 pub fn data_directory() -> std::path::PathBuf {
     use std::os::unix::ffi::OsStrExt;
     // SAFETY: DataDir is set before any backend starts and never changes.
-    let path = unsafe { std::ffi::CStr::from_ptr(pg_sys::DataDir) };
+    let path = unsafe { CStr::from_ptr(pg_sys::DataDir) };
     std::ffi::OsStr::from_bytes(path.to_bytes()).into()
 }

@@ -1,0 +1,60 @@
+//! Everything that differs between PostgreSQL's releases. What is not said of one release only holds
+//! for every later one too.
+
+use std::ffi::{CStr, c_int, c_void};
+
+#[cfg(feature = "pg14")]
+pub(super) use pgrx::pg_sys::EmitWarningsOnPlaceholders as MarkGUCPrefixReserved;
+#[cfg(not(feature = "pg14"))]
+pub(super) use pgrx::pg_sys::MarkGUCPrefixReserved;
+#[cfg(any(feature = "pg14", feature = "pg15", feature = "pg16", feature = "pg17"))]
+use pgrx::pg_sys::pqsignal;
+#[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16", feature = "pg17")))]
+use pgrx::pg_sys::pqsignal_be as pqsignal;
+use pgrx::pg_sys::{SIGHUP, SIGTERM};
+
+unsafe extern "C-unwind" {
+    // pgrx's bindings wrap these in Rust functions, which cannot be installed as handlers.
+    fn die(signal: c_int);
+    #[link_name = "SignalHandlerForConfigReload"]
+    fn reload(signal: c_int);
+}
+
+/// Lets SIGTERM end this process at once, also within a statement, and SIGHUP ask for a reload.
+///
+/// # Safety
+/// This process is a background worker that has not unblocked signals yet.
+pub(super) unsafe fn install_signal_handlers() {
+    // SAFETY: as the caller says; the handlers are the server's own.
+    unsafe {
+        pqsignal(SIGTERM as c_int, Some(die));
+        pqsignal(SIGHUP as c_int, Some(reload));
+    }
+}
+
+unsafe extern "C" {
+    // pgrx has no binding for it.
+    static BackgroundWorkerList: *mut c_void;
+}
+
+/// The worker that was registered last, only to be compared with. PostgreSQL does not report whether a
+/// registration succeeded.
+///
+/// # Safety
+/// This process is the postmaster.
+pub(super) unsafe fn last_registered_worker() -> *mut c_void {
+    // The head of the list has one link up to release 17, and two since, the second one leading to the
+    // first member.
+    const FIRST: usize =
+        if cfg!(any(feature = "pg14", feature = "pg15", feature = "pg16", feature = "pg17")) { 0 } else { 1 };
+    // SAFETY: the postmaster is the only user of the list; the pointer is read, not followed.
+    unsafe { (&raw const BackgroundWorkerList).cast::<*mut c_void>().add(FIRST).read() }
+}
+
+/// Settings for a worker's session that not every release has.
+pub(super) const WORKER_SETTINGS: &[(&CStr, &CStr)] =
+    if cfg!(any(feature = "pg14", feature = "pg15", feature = "pg16")) {
+        &[]
+    } else {
+        &[(c"transaction_timeout", c"0")]
+    };
