@@ -10,7 +10,7 @@ use sso_attr_core::{Error, Result};
 
 use crate::pg::datum::Jsonb;
 use crate::pg::interrupt;
-use crate::pg::report::collected;
+use crate::pg::report::{collected, push};
 use crate::store::attribute::{Attributes, Over, Value, Written};
 use crate::store::batch::{Entry, Outcome};
 use crate::vault;
@@ -56,7 +56,7 @@ pub fn needs_key(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<bool
         return Ok(true);
     }
     let unasked = items.iter().filter(|item| item.protection == Protection::AsStored);
-    let names: Vec<&str> = unasked.map(|item| item.name).collect();
+    let names = collected(unasked.map(|item| Ok(item.name)))?;
     Ok(attributes.find_many(&names)?.contains(&Some(true)))
 }
 
@@ -120,7 +120,9 @@ pub fn write_many(verb: Verb, attributes: &Attributes<'_>, items: &[Item<'_>]) -
         // These rows are locked by now, so what is found is final.
         let names = collected(left.iter().map(|at| Ok(items[*at].name)))?;
         let found = attributes.find_many(&names)?;
-        missing.extend(left.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(at, _)| *at));
+        for (at, _) in left.iter().zip(&found).filter(|(_, found)| found.is_none()) {
+            push(&mut missing, *at)?;
+        }
         if missing.is_empty() {
             let entries = collected(left.iter().zip(found).map(|(at, found)| {
                 let item = &items[*at];
@@ -150,7 +152,7 @@ pub fn save(attributes: &Attributes<'_>, items: &[Item<'_>], doomed: &[&str]) ->
         protection: Protection::Clear,
         expires_at: Some(attributes.now),
     }));
-    all.sort_by(|one, other| one.name.cmp(other.name));
+    all.sort_unstable_by(|one, other| one.name.cmp(other.name));
     if !all.is_empty() {
         write_many(Verb::Set, attributes, &all)?;
     }

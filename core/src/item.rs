@@ -144,9 +144,10 @@ pub fn in_order<'a, V>(
     repeats: Repeats,
     pulse: impl Fn(),
 ) -> Result<Vec<Item<'a, V>>> {
-    items.sort_by(|one, other| {
+    // Not by a stable sort, which takes memory.
+    items.sort_unstable_by(|one, other| {
         pulse();
-        one.name.cmp(&other.name)
+        (&one.name, one.index).cmp(&(&other.name, other.index))
     });
     if repeats == Repeats::Refused {
         let mut repeated: Vec<_> =
@@ -156,7 +157,7 @@ pub fn in_order<'a, V>(
             return Err(Error::AttributeRepeated(repeated.into_iter().collect()));
         }
     }
-    // The sort is stable, so the later of two that are equal stands behind.
+    // The later of two that are equal stands behind.
     items.dedup_by(|later, kept| {
         let repeats = later.name == kept.name;
         if repeats {

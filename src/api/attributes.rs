@@ -13,8 +13,7 @@ use crate::pg::interrupt;
 use crate::pg::jsonb::Object;
 use crate::pg::numeric::Numeric;
 use crate::pg::report::{Answer, collected};
-use crate::pg::sql::NameText;
-use crate::pg::text::Text;
+use crate::pg::text::{Text, TextDatum};
 use crate::protection::{self, Item, Protection, Verb};
 use crate::store::attribute::Written;
 
@@ -228,7 +227,7 @@ fn sso_attr_get(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<Option<
 
 /// The value as text, a string without its quotes; NULL where it is not there.
 #[pg_extern(stable, parallel_safe)]
-fn sso_attr_get_text(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<Option<String>> {
+fn sso_attr_get_text(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<Option<TextDatum>> {
     call(|call| {
         let name = name::validate_lookup(name.as_deref())?;
         let value = call.read(ust, |session| get(session, name))?;
@@ -290,7 +289,7 @@ fn sso_attr_set_expiry(ust: Option<Text<'_>>, name: Option<Text<'_>>, expiration
 #[pg_extern(stable, parallel_safe)]
 fn sso_attr_names(
     ust: Option<Text<'_>>,
-) -> std::result::Result<SetOfIterator<'static, NameText>, ErrorReport> {
+) -> std::result::Result<SetOfIterator<'static, TextDatum>, ErrorReport> {
     call(|call| {
         let names = call.read(ust, |session| Ok(session.attributes.names()))?;
         Ok(SetOfIterator::new(names))
@@ -306,7 +305,7 @@ fn sso_attr_list(
     TableIterator<
         'static,
         (
-            name!(name, NameText),
+            name!(name, TextDatum),
             name!(value, Jsonb),
             name!(encrypted, bool),
             name!(created_at, TimestampTz),
@@ -348,7 +347,7 @@ fn sso_attr_get_all(ust: Option<Text<'_>>) -> Answer<Jsonb> {
 }
 
 /// Names and values as one object.
-pub fn to_object(values: &[(NameText, Jsonb)]) -> Result<Jsonb> {
+pub fn to_object(values: &[(TextDatum, Jsonb)]) -> Result<Jsonb> {
     let mut object = Object::new();
     for (name, value) in values {
         object.entry(name, (*value).into())?;

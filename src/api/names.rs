@@ -10,7 +10,7 @@ use crate::pg::text::Texts;
 pub fn lookups<'a>(what: &str, names: Texts<'a>) -> Result<Vec<&'a str>> {
     let null = || Error::argument(format!("{what} must not contain null"));
     let mut names = collected(names.iter().map(|name| name.ok_or_else(null)))?;
-    names.sort_by(|one, other| {
+    names.sort_unstable_by(|one, other| {
         interrupt::check();
         one.cmp(other)
     });

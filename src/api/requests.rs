@@ -14,7 +14,7 @@ use super::{sessions, value};
 use crate::lifetime;
 use crate::pg::datum::{Inet, Jsonb, TimestampTz};
 use crate::pg::interrupt;
-use crate::pg::report::{Answer, collected};
+use crate::pg::report::{Answer, collected, push};
 use crate::pg::spi::{Access, as_owner};
 use crate::pg::text::{Text, Texts};
 use crate::protection::{self, Item, Protection};
@@ -103,8 +103,8 @@ fn sso_session_save(
                 _ => attributes.present(&removed)?,
             };
             let is_changed = |name: &str| items.binary_search_by(|item| item.name.cmp(name)).is_ok();
-            let doomed =
-                present.iter().map(|name| &**name).filter(|name| !is_changed(name)).collect::<Vec<_>>();
+            let names = present.iter().map(|name| &**name);
+            let doomed = collected(names.filter(|name| !is_changed(name)).map(Ok))?;
             protection::save(attributes, &items, &doomed)?;
             sessions::renew(call, session, asked)
         })
@@ -127,10 +127,9 @@ fn items<'a>(changed: &'a Jsonb, sealed: &[&str]) -> Result<Vec<Item<'a>>> {
             Ok(_) => Protection::Sealed,
             Err(_) => Protection::AsStored,
         };
-        items.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
-        items.push(Item { name, json: value::copy(part)?, protection, expires_at: None });
+        push(&mut items, Item { name, json: value::copy(part)?, protection, expires_at: None })?;
     }
-    items.sort_by(|one: &Item<'_>, other| {
+    items.sort_unstable_by(|one: &Item<'_>, other| {
         interrupt::check();
         one.name.cmp(other.name)
     });

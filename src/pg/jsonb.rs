@@ -11,7 +11,7 @@ use zeroize::Zeroize;
 
 use super::datum::{Jsonb, copied};
 use super::numeric::Numeric;
-use super::text::{checked, stored};
+use super::text::{TextDatum, checked};
 
 impl Jsonb {
     /// Parses JSON text that PostgreSQL itself wrote and that ends with a NUL.
@@ -51,12 +51,12 @@ impl Jsonb {
     }
 
     /// The value as `->>` shows an element: a string without its quotes, JSON null as NULL.
-    pub fn to_unquoted(self) -> Option<String> {
+    pub fn to_unquoted(self) -> Option<TextDatum> {
         let scalar = self.as_scalar();
         match scalar.map(|part| part.value.type_) {
             Some(Kind::jbvNull) => None,
-            Some(Kind::jbvString) => scalar.and_then(Part::bytes).map(|text| stored(text).to_owned()),
-            _ => Some(self.with_text(|text| stored(text).to_owned())),
+            Some(Kind::jbvString) => scalar.and_then(Part::bytes).map(TextDatum::new),
+            _ => Some(self.with_text(TextDatum::new)),
         }
     }
 

@@ -26,14 +26,21 @@ pub(super) fn raise(error: Error) -> ! {
     unreachable!("an ERROR does not return")
 }
 
-/// As many elements as there are, in memory that can be refused.
-pub fn collected<T>(elements: impl ExactSizeIterator<Item = Result<T>>) -> Result<Vec<T>> {
-    let mut collected = Vec::new();
-    collected.try_reserve_exact(elements.len()).map_err(|_| Error::OutOfMemory)?;
+/// A list of what there may be much of, in memory that can be refused.
+pub fn collected<T>(elements: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
+    let mut list = Vec::new();
+    list.try_reserve_exact(elements.size_hint().0).map_err(|_| Error::OutOfMemory)?;
     for element in elements {
-        collected.push(element?);
+        push(&mut list, element?)?;
     }
-    Ok(collected)
+    Ok(list)
+}
+
+/// Adds an element to such a list.
+pub fn push<T>(list: &mut Vec<T>, element: T) -> Result<()> {
+    list.try_reserve(1).map_err(|_| Error::OutOfMemory)?;
+    list.push(element);
+    Ok(())
 }
 
 /// `MAKE_SQLSTATE` of PostgreSQL's `utils/elog.h`: six bits for each character.

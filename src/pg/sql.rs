@@ -1,17 +1,15 @@
 //! The SQL types of parameters and columns, and what each is in Rust.
 
 use std::marker::PhantomData;
-use std::ops::Deref;
 
-use pgrx::callconv::{BoxRet, FcInfo};
-use pgrx::datum::{Datum, IntoDatum};
+use pgrx::datum::IntoDatum;
 use pgrx::pg_sys;
 use sso_attr_core::Error;
 use sso_attr_core::expiry::Timestamp;
 
 use super::datum::{self, Jsonb, bytes, copied_to};
 use super::report::raise;
-use super::text::stored;
+use super::text::{TextDatum, stored};
 use super::{envelope, interrupt};
 
 /// An SQL type as a statement declares it.
@@ -74,46 +72,10 @@ impl SqlType for Text {
 /// `text`, read into the memory of the call
 pub enum Name {}
 
-/// A text in the memory of the call, which can be returned as it is.
-#[derive(Clone, Copy)]
-pub struct NameText {
-    datum: pg_sys::Datum,
-    text: *const str,
-}
-
-pgrx::impl_sql_translatable!(NameText, "text");
-
-impl IntoDatum for NameText {
-    fn into_datum(self) -> Option<pg_sys::Datum> {
-        Some(self.datum)
-    }
-
-    fn type_oid() -> pg_sys::Oid {
-        pg_sys::TEXTOID
-    }
-}
-
-// SAFETY: the datum is a text in the memory of the call.
-unsafe impl BoxRet for NameText {
-    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
-        // SAFETY: see the impl.
-        unsafe { fcinfo.return_raw_datum(self.datum) }
-    }
-}
-
-impl Deref for NameText {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        // SAFETY: the text lies in the memory of the call and is not changed.
-        unsafe { &*self.text }
-    }
-}
-
 impl SqlType for Name {
     const OID: pg_sys::Oid = pg_sys::TEXTOID;
     type Param<'a> = &'a str;
-    type Column<'r> = NameText;
+    type Column<'r> = TextDatum;
 
     fn bind(text: &str) -> Option<pg_sys::Datum> {
         text.into_datum()
@@ -121,10 +83,7 @@ impl SqlType for Name {
 
     unsafe fn read<'r>(datum: pg_sys::Datum, memory: pg_sys::MemoryContext) -> Self::Column<'r> {
         // SAFETY: as the caller says; text is a varlena, and so is the copy.
-        unsafe {
-            let datum = copied_to(memory, datum);
-            NameText { datum, text: stored(bytes(datum)) }
-        }
+        unsafe { TextDatum::stored(copied_to(memory, datum)) }
     }
 }
 

@@ -5,8 +5,8 @@
 
 use std::ops::Deref;
 
-use pgrx::callconv::{Arg, ArgAbi};
-use pgrx::datum::FromDatum;
+use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
+use pgrx::datum::{Datum, FromDatum, IntoDatum};
 use pgrx::pg_sys;
 use sso_attr_core::Error;
 
@@ -111,5 +111,60 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Texts<'fcx> {
         // SAFETY: as above; a null reaches this only through Option, which asks first.
         let value = unsafe { arg.unbox_arg_using_from_datum() };
         value.unwrap_or_else(|| unreachable!("null argument"))
+    }
+}
+
+/// A text in the memory of the call, which can be returned as it is.
+#[derive(Clone, Copy)]
+pub struct TextDatum {
+    datum: pg_sys::Datum,
+    text: *const str,
+}
+
+impl TextDatum {
+    /// A copy of a text that was read from a row.
+    pub(super) fn new(text: &[u8]) -> TextDatum {
+        // SAFETY: the text is copied, and so is a datum in the current memory.
+        unsafe {
+            TextDatum::stored(
+                pg_sys::cstring_to_text_with_len(text.as_ptr().cast(), text.len() as i32).into(),
+            )
+        }
+    }
+
+    /// # Safety
+    /// The datum is a text in the memory of the call, read from a row.
+    pub(super) unsafe fn stored(datum: pg_sys::Datum) -> TextDatum {
+        // SAFETY: as the caller says.
+        TextDatum { datum, text: stored(unsafe { bytes(datum) }) }
+    }
+}
+
+pgrx::impl_sql_translatable!(TextDatum, "text");
+
+impl IntoDatum for TextDatum {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(self.datum)
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::TEXTOID
+    }
+}
+
+// SAFETY: the datum is a text in the memory of the call.
+unsafe impl BoxRet for TextDatum {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        // SAFETY: see the impl.
+        unsafe { fcinfo.return_raw_datum(self.datum) }
+    }
+}
+
+impl Deref for TextDatum {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        // SAFETY: the text lies in the memory of the call and is not changed.
+        unsafe { &*self.text }
     }
 }

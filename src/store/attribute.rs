@@ -6,9 +6,11 @@ use uuid::Uuid;
 
 use crate::pg::datum::Jsonb;
 use crate::pg::envelope;
+use crate::pg::report::collected;
 use crate::pg::spi::Db;
-use crate::pg::sql::{Bool, Envelope, Id, Json, Name, NameText, Null, Text, Time};
+use crate::pg::sql::{Bool, Envelope, Id, Json, Name, Null, Text, Time};
 use crate::pg::statement::statement;
+use crate::pg::text::TextDatum;
 use crate::pg::transaction;
 
 /// The attributes of one session at one instant.
@@ -66,7 +68,7 @@ pub enum Written {
 
 /// A row as sso_attr_list shows it.
 pub struct Listed {
-    pub name: NameText,
+    pub name: TextDatum,
     pub value: Value,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -282,7 +284,7 @@ impl<'db> Attributes<'db> {
     }
 
     /// The names of all live attributes, in byte order.
-    pub fn names(&self) -> Vec<NameText> {
+    pub fn names(&self) -> Vec<TextDatum> {
         self.db.all(&NAMES, (&self.session, self.now), |(name,)| name)
     }
 
@@ -296,7 +298,7 @@ impl<'db> Attributes<'db> {
                 Ok(Listed { name, value, created_at, updated_at, expires_at })
             },
         );
-        rows.into_iter().collect()
+        collected(rows.into_iter())
     }
 }
 

@@ -9,8 +9,10 @@ use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::{Error, Result};
 
 use super::attribute::{Attributes, Value, is_sealed};
-use crate::pg::sql::{Array, ArrayOf, Bool, Envelope, Id, Json, Name, NameText, Null, Text, Time};
+use crate::pg::report::{collected, push};
+use crate::pg::sql::{Array, ArrayOf, Bool, Envelope, Id, Json, Name, Null, Text, Time};
 use crate::pg::statement::statement;
+use crate::pg::text::TextDatum;
 use crate::pg::transaction;
 
 /// One attribute to write, sealed or clear.
@@ -187,11 +189,11 @@ impl Attributes<'_> {
         let created = self.db.all(&CREATE, params, |(name,)| (name, (), ()));
         self.refuse_two_of(names)?;
         let mut existing = Vec::new();
-        place(entries.iter().map(|entry| entry.name), created, |at, done| {
+        for (at, done) in placed(entries.iter().map(|entry| entry.name), created) {
             if done.is_none() {
-                existing.push(at);
+                push(&mut existing, at)?;
             }
-        });
+        }
         Ok(existing)
     }
 
@@ -203,7 +205,7 @@ impl Attributes<'_> {
             (&self.session, names, clear, sealed, expiries_of(entries)?, bins_of(entries)?, self.now);
         let done = self.db.all(&SET, params, std::convert::identity);
         self.refuse_two_of(names)?;
-        Ok(outcome(entries, done))
+        outcome(entries, done)
     }
 
     /// Replaces attributes that are there.
@@ -219,7 +221,7 @@ impl Attributes<'_> {
                 (&self.session, names, clear, sealed, expiries_of(entries)?, bins_of(entries)?, self.now);
             self.db.all(&UPDATE, params, std::convert::identity)
         };
-        Ok(outcome(entries, done))
+        outcome(entries, done)
     }
 
     /// Replaces attributes that an outcome left, which are there and locked, whatever they hold.
@@ -247,11 +249,11 @@ impl Attributes<'_> {
         let params = (&self.session, texts(names)?, times, bins, self.now);
         let done = self.db.all(&SET_EXPIRY, params, |row| row);
         let mut missing = Vec::new();
-        place(names.iter().copied(), done, |at, done| {
+        for (at, done) in placed(names.iter().copied(), done) {
             if done.is_none_or(|(created_at, _)| created_at == NOT_THERE) {
-                missing.push(at);
+                push(&mut missing, at)?;
             }
-        });
+        }
         Ok(missing)
     }
 
@@ -262,25 +264,19 @@ impl Attributes<'_> {
             return Ok(Vec::new());
         }
         let found = self.db.all(&FIND, (&self.session, texts(names)?, self.now), |row| row);
-        let mut sealed = Vec::new();
-        sealed.try_reserve_exact(names.len()).map_err(|_| Error::OutOfMemory)?;
-        place(names.iter().copied(), found, |_, found| sealed.push(found.map(is_sealed).transpose()));
-        sealed.into_iter().collect()
+        collected(placed(names.iter().copied(), found).map(|(_, found)| found.map(is_sealed).transpose()))
     }
 
     /// The values under these names; `None` for one that is not there.
     pub fn get_many(&self, names: &[&str]) -> Result<Vec<Option<Value>>> {
         let found = self.db.all(&GET, (&self.session, texts(names)?, self.now), |row| row);
-        let mut values = Vec::new();
-        values.try_reserve_exact(names.len()).map_err(|_| Error::OutOfMemory)?;
-        place(names.iter().copied(), found, |_, found| {
-            values.push(found.map(Value::from_columns).transpose());
-        });
-        values.into_iter().collect()
+        collected(
+            placed(names.iter().copied(), found).map(|(_, found)| found.map(Value::from_columns).transpose()),
+        )
     }
 
     /// Those of these names that are there.
-    pub fn present(&self, names: &[&str]) -> Result<Vec<NameText>> {
+    pub fn present(&self, names: &[&str]) -> Result<Vec<TextDatum>> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
@@ -309,28 +305,30 @@ impl Attributes<'_> {
     }
 }
 
-fn outcome(entries: &[Entry<'_>], done: Vec<(NameText, Timestamp, Timestamp)>) -> Outcome {
+fn outcome(entries: &[Entry<'_>], done: Vec<(TextDatum, Timestamp, Timestamp)>) -> Result<Outcome> {
     let mut outcome = Outcome::default();
-    place(entries.iter().map(|entry| entry.name), done, |at, done| match done {
-        Some((NOT_THERE, _)) => outcome.missing.push(at),
-        // The statements cannot tell a wish never to expire from none.
-        Some((_, expires_at)) if expires_at == Timestamp::NEVER => {}
-        Some(_) if entries[at].expires_at != Some(Timestamp::NEVER) => {}
-        _ => outcome.left.push(at),
-    });
-    outcome
+    for (at, done) in placed(entries.iter().map(|entry| entry.name), done) {
+        match done {
+            Some((NOT_THERE, _)) => push(&mut outcome.missing, at)?,
+            // The statements cannot tell a wish never to expire from none.
+            Some((_, expires_at)) if expires_at == Timestamp::NEVER => {}
+            Some(_) if entries[at].expires_at != Some(Timestamp::NEVER) => {}
+            _ => push(&mut outcome.left, at)?,
+        }
+    }
+    Ok(outcome)
 }
 
-/// Shows each place of a list what came back under its name. Rows come back in the list's order.
-fn place<'a, A, B>(
-    names: impl Iterator<Item = &'a str>,
-    rows: Vec<(NameText, A, B)>,
-    mut show: impl FnMut(usize, Option<(A, B)>),
-) {
+/// For each place of a list, what came back under its name. Rows come back in the list's order.
+fn placed<'a, A, B>(
+    names: impl ExactSizeIterator<Item = &'a str>,
+    rows: Vec<(TextDatum, A, B)>,
+) -> impl ExactSizeIterator<Item = (usize, Option<(A, B)>)> {
     let mut rows = rows.into_iter().peekable();
-    for (at, name) in names.enumerate() {
-        show(at, rows.next_if(|(found, ..)| **found == *name).map(|(_, a, b)| (a, b)));
-    }
+    let place = move |(at, name): (usize, &'a str)| {
+        (at, rows.next_if(|(found, ..)| **found == *name).map(|(_, a, b)| (a, b)))
+    };
+    names.enumerate().map(place)
 }
 
 fn texts(names: &[&str]) -> Result<ArrayOf<Text>> {

@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use crate::pg::envelope;
 use crate::pg::spi::Db;
-use crate::pg::sql::{Array, ArrayOf, Bytes, Envelope, Id, Int, Name, NameText, Text, Time};
+use crate::pg::sql::{Array, ArrayOf, Bytes, Envelope, Id, Int, Name, Text, Time};
 use crate::pg::statement::statement;
+use crate::pg::text::TextDatum;
 
 statement! {
     CHECKS(Int) -> (Bytes, Int) =
@@ -100,7 +101,7 @@ pub fn uses(db: &Db) -> Vec<Use> {
 /// A sealed value and the row it is in.
 pub struct SealedRow {
     pub session_id: Uuid,
-    pub name: NameText,
+    pub name: TextDatum,
     pub sealed: envelope::Envelope,
 }
 

@@ -74,7 +74,7 @@ pub fn output(command: &OsStr) -> Result<Zeroizing<Vec<u8>>, String> {
         return Err("sso_attr.key_command has no output.".into());
     };
     let deadline = Instant::now() + PATIENCE;
-    let mut text = text::buffer();
+    let mut text = text::buffer(MAX_BYTES)?;
     let mut chunk = Zeroizing::new([0u8; 4096]);
     loop {
         pgrx::check_for_interrupts!();

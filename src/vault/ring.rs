@@ -219,8 +219,8 @@ fn read_file(file: File, metadata: &Metadata) -> std::result::Result<Zeroizing<V
     if metadata.size() > MAX_BYTES {
         return Err(format!("The keyring file is larger than {MAX_BYTES} bytes."));
     }
-    let mut text = text::buffer();
-    file.take(MAX_BYTES).read_to_end(&mut text).map_err(unreadable)?;
+    let mut text = text::buffer(metadata.size())?;
+    file.take(metadata.size()).read_to_end(&mut text).map_err(unreadable)?;
     Ok(text)
 }
 

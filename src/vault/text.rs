@@ -7,6 +7,10 @@ use zeroize::Zeroizing;
 pub const MAX_BYTES: u64 = 1024 * 1024;
 
 /// An empty buffer with room for all of it: growing would leave copies of the keys behind.
-pub fn buffer() -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize + 1))
+pub fn buffer(bytes: u64) -> Result<Zeroizing<Vec<u8>>, String> {
+    let mut buffer = Vec::new();
+    match buffer.try_reserve_exact(bytes as usize + 1) {
+        Ok(()) => Ok(Zeroizing::new(buffer)),
+        Err(_) => Err("There is no memory to read the keyring into.".into()),
+    }
 }
