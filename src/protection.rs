@@ -68,21 +68,26 @@ pub fn create(attributes: &Attributes<'_>, item: &Item<'_>) -> Result<bool> {
 
 /// Replaces the value of an attribute; `None` where it is not there and the verb does not create.
 pub fn write(verb: Verb, attributes: &Attributes<'_>, item: &Item<'_>) -> Result<Option<Written>> {
-    let (mut sealed, over) = match item.protection {
-        Protection::Clear => (false, Over::Any),
-        Protection::Sealed => (true, Over::Any),
-        // A guess, which the statement's condition holds against the row.
-        Protection::AsStored => (hint::is_sealed(place(attributes, item.name)), Over::Alike),
-    };
+    match item.protection {
+        Protection::Clear => try_write(verb, attributes, item, false, Over::Any),
+        Protection::Sealed => try_write(verb, attributes, item, true, Over::Any),
+        Protection::AsStored => write_as_stored(verb, attributes, item),
+    }
+}
+
+/// Makes a guess, which the statement's condition holds against the row, and looks where it was wrong.
+fn write_as_stored(verb: Verb, attributes: &Attributes<'_>, item: &Item<'_>) -> Result<Option<Written>> {
+    // Sealed is a guess about a row that is there: what is not there is created in clear.
+    if is_likely_sealed(attributes, item) {
+        let written = try_write(Verb::Update, attributes, item, true, Over::Alike)?;
+        if written.is_some() {
+            return Ok(written);
+        }
+    }
+    let mut sealed = false;
     loop {
-        let value = protect(attributes, item, sealed)?;
-        let written = match verb {
-            Verb::Update => {
-                attributes.update(item.name, &value, over, item.expires_at).then_some(Written::Replaced)
-            }
-            Verb::Set => attributes.set(item.name, &value, over, item.expires_at)?,
-        };
-        if written.is_some() || over == Over::Any {
+        let written = try_write(verb, attributes, item, sealed, Over::Alike)?;
+        if written.is_some() {
             return Ok(written);
         }
         // Comes round again only if somebody else changed the protection in between.
@@ -90,9 +95,31 @@ pub fn write(verb: Verb, attributes: &Attributes<'_>, item: &Item<'_>) -> Result
             None => return Ok(None),
             Some(found) => sealed = found,
         }
-        hint::note(place(attributes, item.name), sealed);
+        hint::note(item.name, sealed);
         interrupt::check();
     }
+}
+
+fn try_write(
+    verb: Verb,
+    attributes: &Attributes<'_>,
+    item: &Item<'_>,
+    sealed: bool,
+    over: Over,
+) -> Result<Option<Written>> {
+    let value = protect(attributes, item, sealed)?;
+    match verb {
+        Verb::Update => {
+            let updated = attributes.update(item.name, &value, over, item.expires_at);
+            Ok(updated.then_some(Written::Replaced))
+        }
+        Verb::Set => attributes.set(item.name, &value, over, item.expires_at),
+    }
+}
+
+/// Whether a hint says sealed and the value can be sealed: a wrong hint must not ask for a key.
+fn is_likely_sealed(attributes: &Attributes<'_>, item: &Item<'_>) -> bool {
+    hint::is_sealed(item.name) && vault::sealer(attributes.db()).is_ok()
 }
 
 /// Creates attributes; returns the names that are there.
@@ -108,7 +135,7 @@ pub fn write_many(verb: Verb, attributes: &Attributes<'_>, items: &[Item<'_>]) -
     let guessed = |item: &Item<'_>| match item.protection {
         Protection::Clear => false,
         Protection::Sealed => true,
-        Protection::AsStored => hint::is_sealed(place(attributes, item.name)),
+        Protection::AsStored => matches!(verb, Verb::Update) && is_likely_sealed(attributes, item),
     };
     let entries = collected(items.iter().map(|item| entry(attributes, item, guessed(item))))?;
     let Outcome { left, mut missing } = match verb {
@@ -120,8 +147,10 @@ pub fn write_many(verb: Verb, attributes: &Attributes<'_>, items: &[Item<'_>]) -
         // These rows are locked by now, so what is found is final.
         let names = collected(left.iter().map(|at| Ok(items[*at].name)))?;
         let found = attributes.find_many(&names)?;
-        for (at, _) in left.iter().zip(&found).filter(|(_, found)| found.is_none()) {
-            push(&mut missing, *at)?;
+        if matches!(verb, Verb::Update) {
+            for (at, _) in left.iter().zip(&found).filter(|(_, found)| found.is_none()) {
+                push(&mut missing, *at)?;
+            }
         }
         if missing.is_empty() {
             let entries = collected(left.iter().zip(found).map(|(at, found)| {
@@ -130,14 +159,25 @@ pub fn write_many(verb: Verb, attributes: &Attributes<'_>, items: &[Item<'_>]) -
                     Protection::AsStored => found.unwrap_or(false),
                     asked => asked == Protection::Sealed,
                 };
-                hint::note(place(attributes, item.name), sealed);
+                hint::note(item.name, sealed);
                 entry(attributes, item, sealed)
             }))?;
-            attributes.overwrite(&entries)?;
+            write_left(verb, attributes, entries)?;
         }
     }
     missing.sort_unstable();
     Ok(names_at(items, &missing))
+}
+
+/// Writes what is left of a batch, whose rows are locked. Of a set, those that have expired are started
+/// afresh first.
+fn write_left(verb: Verb, attributes: &Attributes<'_>, mut entries: Vec<Entry<'_>>) -> Result<()> {
+    if matches!(verb, Verb::Set) {
+        let mut left = attributes.set_left(&entries)?.left.into_iter().peekable();
+        let mut at = 0..entries.len();
+        entries.retain(|_| left.next_if_eq(&at.next().unwrap_or_default()).is_some());
+    }
+    if entries.is_empty() { Ok(()) } else { attributes.overwrite(&entries) }
 }
 
 /// Writes items as set does and deletes other attributes, in one order of locks: what is to be deleted
@@ -169,7 +209,7 @@ pub fn reveal(attributes: &Attributes<'_>, name: &str, value: Value) -> Result<J
         Value::Sealed(mut envelope) => {
             interrupt::check();
             vault::open(place(attributes, name), envelope.bytes_mut())?;
-            hint::note(place(attributes, name), true);
+            hint::note(name, true);
             Ok(envelope.into_json())
         }
     }
@@ -196,28 +236,28 @@ fn names_at(items: &[Item<'_>], places: &[usize]) -> Names {
     places.iter().map(|at| items[*at].name).collect()
 }
 
-/// Which attributes this backend has lately seen sealed, so that a write that does not say `encrypt`
-/// makes the right guess. Nothing depends on a hint being right.
+/// Under which names this backend has lately seen sealed values, in whatever session, so that a write
+/// that does not say `encrypt` makes the right guess. Nothing depends on a hint being right.
 mod hint {
-    use super::{Cell, DefaultHasher, Hash, Hasher, Place};
+    use super::{Cell, DefaultHasher, Hash, Hasher};
 
-    /// A few pages of memory; an attribute that is crowded out costs a statement more.
+    /// A few pages of memory; a name that is crowded out costs a statement more.
     const SLOTS: usize = 1024;
 
     thread_local! {
         static SEALED: Cell<Option<Box<[u64; SLOTS]>>> = const { Cell::new(None) };
     }
 
-    pub fn is_sealed(place: Place<'_>) -> bool {
+    pub fn is_sealed(name: &str) -> bool {
         let Some(slots) = SEALED.take() else { return false };
-        let hash = hash(place);
+        let hash = hash(name);
         let sealed = slots[slot(hash)] == hash;
         SEALED.set(Some(slots));
         sealed
     }
 
-    pub fn note(place: Place<'_>, sealed: bool) {
-        let hash = hash(place);
+    pub fn note(name: &str, sealed: bool) {
+        let hash = hash(name);
         let mut slots = SEALED.take().unwrap_or_else(|| Box::new([0; SLOTS]));
         let slot = &mut slots[slot(hash)];
         if sealed {
@@ -228,10 +268,9 @@ mod hint {
         SEALED.set(Some(slots));
     }
 
-    fn hash(place: Place<'_>) -> u64 {
+    fn hash(name: &str) -> u64 {
         let mut hasher = DefaultHasher::new();
-        place.session.hash(&mut hasher);
-        place.name.hash(&mut hasher);
+        name.hash(&mut hasher);
         hasher.finish()
     }
 

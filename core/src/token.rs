@@ -46,6 +46,8 @@ impl Digest {
 pub struct Claim {
     pub id: Uuid,
     pub digest: Digest,
+    /// Whether the token was issued elsewhere.
+    pub is_adopted: bool,
 }
 
 impl Claim {
@@ -64,14 +66,14 @@ impl Claim {
         let mut raw = Zeroizing::new([0u8; 16 + SECRET_BYTES]);
         BASE64URL.decode_slice_unchecked(encoded, raw.as_mut_slice()).ok()?;
         let (id, secret) = raw.split_at(16);
-        Some(Claim { id: Uuid::from_slice(id).ok()?, digest: digest(&[secret]) })
+        Some(Claim { id: Uuid::from_slice(id).ok()?, digest: digest(&[secret]), is_adopted: false })
     }
 
     fn of_adopted(text: &str) -> Claim {
         let mut id = [0u8; 16];
         id.copy_from_slice(&digest(&[text.as_bytes()]).0[..16]);
         let digest = digest(&[ADOPTED, text.as_bytes()]);
-        Claim { id: Builder::from_custom_bytes(id).into_uuid(), digest }
+        Claim { id: Builder::from_custom_bytes(id).into_uuid(), digest, is_adopted: true }
     }
 }
 
@@ -101,7 +103,7 @@ pub fn issue_for(id: Uuid) -> Result<Issued> {
     let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + ENCODED_CHARS));
     text.push_str(PREFIX);
     BASE64URL.encode_string(raw.as_slice(), &mut text);
-    Ok(Issued { text, claim: Claim { id, digest: digest(&[&raw[16..]]) } })
+    Ok(Issued { text, claim: Claim { id, digest: digest(&[&raw[16..]]), is_adopted: false } })
 }
 
 /// Takes over a token that another system issued: 22 to 512 characters, not beginning with `sso_`.

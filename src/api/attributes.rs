@@ -277,11 +277,18 @@ fn sso_attr_exists(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<bool
 
 /// Has an attribute expire at another time; one that is not there raises no_data_found.
 #[pg_extern]
-fn sso_attr_set_expiry(ust: Option<Text<'_>>, name: Option<Text<'_>>, expiration: Option<f64>) -> Answer<()> {
+fn sso_attr_set_expiry(
+    ust: Option<Text<'_>>,
+    name: Option<Text<'_>>,
+    expiration: Option<f64>,
+) -> Answer<bool> {
     call(|call| {
         let name = name::validate_new(name.as_deref())?;
         let expires_at = call.expires_at(expiration)?.unwrap_or(Timestamp::NEVER);
-        call.write(ust, |session| session.is_there(name, session.attributes.set_expiry(name, expires_at)))
+        call.write(ust, |session| {
+            session.is_there(name, session.attributes.set_expiry(name, expires_at))?;
+            Ok(true)
+        })
     })
 }
 

@@ -222,10 +222,13 @@ pub fn renew(
     session: &Session<'_>,
     asked: Option<Deadline>,
 ) -> sso_attr_core::Result<Option<TimestampTz>> {
-    let Found { id, created_at, expires_at, idle_limit } = session.found;
+    let Found { id, created_at, expires_at } = session.found;
     let asked = match asked {
         Some(asked) => asked,
-        None => Deadline::after(idle_limit.map_or(Ttl::Never, Ttl::Micros), call.now)?,
+        None => {
+            let idle_limit = session::idle_limit(session.db(), id);
+            Deadline::after(idle_limit.map_or(Ttl::Never, Ttl::Micros), call.now)?
+        }
     };
     let wanted = lifetime::capped(created_at, asked.expires_at);
     let current = lifetime::capped(created_at, expires_at);

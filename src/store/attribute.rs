@@ -79,30 +79,30 @@ pub struct Listed {
 // expires_at is set, purge_bin is set with it.
 
 statement! {
-    UPDATE_CLEAR(Id, Text, Time, Json, Bool) =
-        "UPDATE sso_attr.attribute AS a SET value = $4, sealed = NULL, updated_at = $3
+    UPDATE_CLEAR(Id, Text, Time, Json) =
+        "UPDATE sso_attr.attribute AS a SET value = $4, updated_at = $3
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
-            AND a.expires_at OPERATOR(pg_catalog.>) $3 AND ((a.value IS NOT NULL AND a.sealed IS NULL) OR $5)"
+            AND a.expires_at OPERATOR(pg_catalog.>) $3 AND a.sealed IS NULL"
 }
 statement! {
-    UPDATE_CLEAR_AND_EXPIRY(Id, Text, Time, Json, Bool, Time, Time) =
+    UPDATE_SEALED(Id, Text, Time, Envelope) =
+        "UPDATE sso_attr.attribute AS a SET sealed = $4, updated_at = $3
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
+            AND a.expires_at OPERATOR(pg_catalog.>) $3 AND a.value IS NULL"
+}
+statement! {
+    UPDATE_ANY(Id, Text, Time, Null<Json>, Null<Envelope>) =
+        "UPDATE sso_attr.attribute AS a SET value = $4, sealed = $5, updated_at = $3
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
+            AND a.expires_at OPERATOR(pg_catalog.>) $3"
+}
+statement! {
+    UPDATE_WITH_EXPIRY(Id, Text, Time, Null<Json>, Null<Envelope>, Time, Time, Bool) =
         "UPDATE sso_attr.attribute AS a
-          SET value = $4, sealed = NULL, updated_at = $3, expires_at = $6, purge_bin = $7
+          SET value = $4, sealed = $5, updated_at = $3, expires_at = $6, purge_bin = $7
           WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
-            AND a.expires_at OPERATOR(pg_catalog.>) $3 AND ((a.value IS NOT NULL AND a.sealed IS NULL) OR $5)"
-}
-statement! {
-    UPDATE_SEALED(Id, Text, Time, Envelope, Bool) =
-        "UPDATE sso_attr.attribute AS a SET value = NULL, sealed = $4, updated_at = $3
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
-            AND a.expires_at OPERATOR(pg_catalog.>) $3 AND ((a.sealed IS NOT NULL AND a.value IS NULL) OR $5)"
-}
-statement! {
-    UPDATE_SEALED_AND_EXPIRY(Id, Text, Time, Envelope, Bool, Time, Time) =
-        "UPDATE sso_attr.attribute AS a
-          SET value = NULL, sealed = $4, updated_at = $3, expires_at = $6, purge_bin = $7
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) $2
-            AND a.expires_at OPERATOR(pg_catalog.>) $3 AND ((a.sealed IS NOT NULL AND a.value IS NULL) OR $5)"
+            AND a.expires_at OPERATOR(pg_catalog.>) $3
+            AND ($8 OR (a.sealed IS NULL) OPERATOR(pg_catalog.=) ($5 IS NULL))"
 }
 statement! {
     CREATE(Id, Text, Null<Json>, Null<Envelope>, Time, Time, Time) =
@@ -112,6 +112,16 @@ statement! {
           ON CONFLICT (session_id, name) DO UPDATE
           SET value = $3, sealed = $4, expires_at = $5, purge_bin = $6, created_at = $7, updated_at = $7
           WHERE a.expires_at OPERATOR(pg_catalog.<=) $7"
+}
+statement! {
+    /// For a row that is there and keeps all but its value; any other is locked and left as it is.
+    SET_KEEPING(Id, Text, Null<Json>, Null<Envelope>, Time) -> (Time) =
+        "INSERT INTO sso_attr.attribute AS a (session_id, name, value, sealed, created_at, updated_at)
+          VALUES ($1, $2, $3, $4, $5, $5)
+          ON CONFLICT (session_id, name) DO UPDATE SET value = $3, sealed = $4, updated_at = $5
+          WHERE a.expires_at OPERATOR(pg_catalog.>) $5
+            AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) ($4 IS NULL)
+          RETURNING a.created_at"
 }
 statement! {
     /// A row that the last WHERE leaves out is locked all the same.
@@ -127,8 +137,7 @@ statement! {
               purge_bin = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $7 THEN EXCLUDED.purge_bin
                                ELSE COALESCE($6, a.purge_bin) END
           WHERE $8 OR a.expires_at OPERATOR(pg_catalog.<=) $7
-             OR ((a.value IS NULL) OPERATOR(pg_catalog.=) ($3 IS NULL)
-                 AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) ($4 IS NULL))
+             OR (a.sealed IS NULL) OPERATOR(pg_catalog.=) ($4 IS NULL)
           RETURNING a.created_at"
 }
 statement! {
@@ -211,13 +220,16 @@ impl<'db> Attributes<'db> {
     pub fn update(&self, name: &str, value: &Value, over: Over, expires_at: Option<Timestamp>) -> bool {
         let (id, now, any) = (&self.session, self.now, over == Over::Any);
         let updated = match (value, expires_at) {
-            (Value::Clear(json), None) => self.db.run(&UPDATE_CLEAR, (id, name, now, *json, any)),
-            (Value::Clear(json), Some(at)) => {
-                self.db.run(&UPDATE_CLEAR_AND_EXPIRY, (id, name, now, *json, any, at, at.purge_bin()))
+            (Value::Clear(json), None) if !any => self.db.run(&UPDATE_CLEAR, (id, name, now, *json)),
+            (Value::Sealed(envelope), None) if !any => self.db.run(&UPDATE_SEALED, (id, name, now, envelope)),
+            (_, None) => {
+                let (clear, sealed) = value.columns();
+                self.db.run(&UPDATE_ANY, (id, name, now, clear, sealed))
             }
-            (Value::Sealed(envelope), None) => self.db.run(&UPDATE_SEALED, (id, name, now, envelope, any)),
-            (Value::Sealed(envelope), Some(at)) => {
-                self.db.run(&UPDATE_SEALED_AND_EXPIRY, (id, name, now, envelope, any, at, at.purge_bin()))
+            (_, Some(at)) => {
+                let (clear, sealed) = value.columns();
+                let params = (id, name, now, clear, sealed, at, at.purge_bin(), any);
+                self.db.run(&UPDATE_WITH_EXPIRY, params)
             }
         };
         updated == 1
@@ -233,12 +245,19 @@ impl<'db> Attributes<'db> {
         expires_at: Option<Timestamp>,
     ) -> Result<Option<Written>> {
         let (clear, sealed) = value.columns();
-        let purge_bin = expires_at.map(Timestamp::purge_bin);
-        let params = (&self.session, name, clear, sealed, expires_at, purge_bin, self.now, over == Over::Any);
-        let set = self.db.one(&SET, params, |(created_at,)| match created_at == self.now {
+        let written = |(created_at,)| match created_at == self.now {
             true => Written::Created,
             false => Written::Replaced,
-        });
+        };
+        let mut set = None;
+        if expires_at.is_none() && over == Over::Alike {
+            set = self.db.one(&SET_KEEPING, (&self.session, name, clear, sealed, self.now), written);
+        }
+        if set.is_none() {
+            let (bin, any) = (expires_at.map(Timestamp::purge_bin), over == Over::Any);
+            let params = (&self.session, name, clear, sealed, expires_at, bin, self.now, any);
+            set = self.db.one(&SET, params, written);
+        }
         self.refuse_two(name)?;
         Ok(set)
     }

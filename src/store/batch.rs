@@ -69,8 +69,20 @@ statement! {
                                     OR EXCLUDED.expires_at OPERATOR(pg_catalog.<) 'infinity'
                                THEN EXCLUDED.purge_bin ELSE a.purge_bin END
           WHERE a.expires_at OPERATOR(pg_catalog.<=) $7
-             OR ((a.value IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.value IS NULL)
-                 AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.sealed IS NULL))
+             OR (a.sealed IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.sealed IS NULL)
+          RETURNING a.name, a.created_at, a.expires_at"
+}
+statement! {
+    /// As SET, for rows that keep all but their values; any other is locked and left as it is.
+    SET_KEEPING(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Time) -> (Name, Time, Time) =
+        "INSERT INTO sso_attr.attribute AS a (session_id, name, value, sealed, created_at, updated_at)
+          SELECT $1, d.name, d.value, d.sealed, $5, $5
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))
+              AS d(name, value, sealed)
+          ON CONFLICT (session_id, name) DO UPDATE
+          SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, updated_at = EXCLUDED.updated_at
+          WHERE a.expires_at OPERATOR(pg_catalog.>) $5
+            AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.sealed IS NULL)
           RETURNING a.name, a.created_at, a.expires_at"
 }
 statement! {
@@ -92,19 +104,31 @@ statement! {
               purge_bin = CASE WHEN EXCLUDED.expires_at OPERATOR(pg_catalog.<) 'infinity'
                                THEN EXCLUDED.purge_bin ELSE a.purge_bin END
           WHERE a.expires_at OPERATOR(pg_catalog.>) $7
-            AND (a.value IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.value IS NULL)
             AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.sealed IS NULL)
           RETURNING a.name, a.created_at, a.expires_at"
 }
 statement! {
-    /// As UPDATE, for what a batch mostly is: nothing sealed, nothing expiring.
+    /// As UPDATE, for rows that keep all but their values, which are in clear.
     UPDATE_CLEAR(Id, Array<Text>, Array<Null<Json>>, Time) -> (Name, Time, Time) =
         "INSERT INTO sso_attr.attribute AS a (session_id, name, value, created_at, updated_at)
           SELECT $1, d.name, d.value, '-infinity', $4
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS d(name, value)
           ON CONFLICT (session_id, name) DO UPDATE
           SET value = EXCLUDED.value, updated_at = EXCLUDED.updated_at
-          WHERE a.expires_at OPERATOR(pg_catalog.>) $4 AND a.value IS NOT NULL AND a.sealed IS NULL
+          WHERE a.expires_at OPERATOR(pg_catalog.>) $4 AND a.sealed IS NULL
+          RETURNING a.name, a.created_at, a.expires_at"
+}
+statement! {
+    /// As UPDATE_CLEAR, where some are sealed.
+    UPDATE_KEEPING(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Time) -> (Name, Time, Time) =
+        "INSERT INTO sso_attr.attribute AS a (session_id, name, value, sealed, created_at, updated_at)
+          SELECT $1, d.name, d.value, d.sealed, '-infinity', $5
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))
+              AS d(name, value, sealed)
+          ON CONFLICT (session_id, name) DO UPDATE
+          SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, updated_at = EXCLUDED.updated_at
+          WHERE a.expires_at OPERATOR(pg_catalog.>) $5
+            AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.sealed IS NULL)
           RETURNING a.name, a.created_at, a.expires_at"
 }
 statement! {
@@ -199,27 +223,37 @@ impl Attributes<'_> {
 
     /// Creates or replaces attributes.
     pub fn set_many(&self, entries: &[Entry<'_>]) -> Result<Outcome> {
-        let names = names_of(entries)?;
+        let (id, names, now) = (&self.session, names_of(entries)?, self.now);
         let (clear, sealed) = values_of(entries)?;
-        let params =
-            (&self.session, names, clear, sealed, expiries_of(entries)?, bins_of(entries)?, self.now);
-        let done = self.db.all(&SET, params, std::convert::identity);
+        let done = if entries.iter().all(|entry| entry.expires_at.is_none()) {
+            self.db.all(&SET_KEEPING, (id, names, clear, sealed, now), |row| row)
+        } else {
+            let params = (id, names, clear, sealed, expiries_of(entries)?, bins_of(entries)?, now);
+            self.db.all(&SET, params, |row| row)
+        };
         self.refuse_two_of(names)?;
         outcome(entries, done)
     }
 
+    /// As [`Attributes::set_many`], for what that left: expired rows are started afresh.
+    pub fn set_left(&self, entries: &[Entry<'_>]) -> Result<Outcome> {
+        let (clear, sealed) = values_of(entries)?;
+        let (expiries, bins) = (expiries_of(entries)?, bins_of(entries)?);
+        let params = (&self.session, names_of(entries)?, clear, sealed, expiries, bins, self.now);
+        outcome(entries, self.db.all(&SET, params, |row| row))
+    }
+
     /// Replaces attributes that are there.
     pub fn update_many(&self, entries: &[Entry<'_>]) -> Result<Outcome> {
-        let names = names_of(entries)?;
+        let (id, names, now) = (&self.session, names_of(entries)?, self.now);
         let (clear, sealed) = values_of(entries)?;
-        let is_plain = |entry: &Entry<'_>| entry.expires_at.is_none() && !entry.value.is_sealed();
-        let done = if entries.iter().all(is_plain) {
-            let params = (&self.session, names, clear, self.now);
-            self.db.all(&UPDATE_CLEAR, params, std::convert::identity)
+        let done = if entries.iter().any(|entry| entry.expires_at.is_some()) {
+            let params = (id, names, clear, sealed, expiries_of(entries)?, bins_of(entries)?, now);
+            self.db.all(&UPDATE, params, |row| row)
+        } else if entries.iter().any(|entry| entry.value.is_sealed()) {
+            self.db.all(&UPDATE_KEEPING, (id, names, clear, sealed, now), |row| row)
         } else {
-            let params =
-                (&self.session, names, clear, sealed, expiries_of(entries)?, bins_of(entries)?, self.now);
-            self.db.all(&UPDATE, params, std::convert::identity)
+            self.db.all(&UPDATE_CLEAR, (id, names, clear, now), |row| row)
         };
         outcome(entries, done)
     }

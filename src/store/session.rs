@@ -19,8 +19,6 @@ pub struct Found {
     pub created_at: Timestamp,
     /// As stored; the cap may come earlier.
     pub expires_at: Timestamp,
-    /// For how long it may be idle; `None` is for ever.
-    pub idle_limit: Option<i64>,
 }
 
 /// What a new session is opened with.
@@ -50,19 +48,26 @@ pub struct Shown {
 }
 
 statement! {
-    FIND(Id) -> (Bytes, Time, Time, Null<Int>, Null<Id>) =
-        "SELECT secret_digest, created_at, expires_at, idle_limit, alias_of
+    FIND(Id) -> (Bytes, Time, Time) =
+        "SELECT secret_digest, created_at, expires_at
           FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1"
 }
 statement! {
     /// Keeps the row from being deleted until the rows that refer to it are in.
-    FIND_FOR_INSERT(Id) -> (Bytes, Time, Time, Null<Int>, Null<Id>) =
-        "SELECT secret_digest, created_at, expires_at, idle_limit, alias_of
+    FIND_FOR_INSERT(Id) -> (Bytes, Time, Time) =
+        "SELECT secret_digest, created_at, expires_at
           FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1 FOR KEY SHARE"
 }
 statement! {
-    LOCK(Id) -> (Time, Time, Null<Int>, Null<Id>) =
-        "SELECT created_at, expires_at, idle_limit, alias_of
+    ALIAS_OF(Id) -> (Null<Id>) = "SELECT alias_of FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1"
+}
+statement! {
+    IDLE_LIMIT(Id) -> (Null<Int>) =
+        "SELECT idle_limit FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1"
+}
+statement! {
+    LOCK(Id) -> (Time, Time, Null<Id>) =
+        "SELECT created_at, expires_at, alias_of
           FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1 FOR UPDATE"
 }
 statement! {
@@ -92,8 +97,8 @@ statement! {
 statement! {
     /// What FIND and SHOW tell, in one look.
     FIND_AND_SHOW(Id)
-        -> (Bytes, Null<Id>, Id, Null<Text>, Null<Text>, Null<Inet>, Null<Text>, Time, Time, Time) =
-        "SELECT secret_digest, alias_of,
+        -> (Bytes, Id, Null<Text>, Null<Text>, Null<Inet>, Null<Text>, Time, Time, Time) =
+        "SELECT secret_digest,
                 id, user_id, current_app, remote_addr, user_agent, created_at, last_seen_at, expires_at
           FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1"
 }
@@ -199,29 +204,35 @@ pub fn find_for_insert(db: &Db, claim: &Claim) -> Option<Found> {
     find_by(db, &FIND_FOR_INSERT, claim)
 }
 
-type Find = Statement<(Id,), (Bytes, Time, Time, Null<Int>, Null<Id>)>;
+type Find = Statement<(Id,), (Bytes, Time, Time)>;
 
 fn find_by(db: &Db, statement: &'static LocalKey<Find>, claim: &Claim) -> Option<Found> {
     let look = |id: Uuid| {
-        db.one(statement, (&id,), |(digest, created_at, expires_at, idle_limit, alias_of)| match alias_of {
-            Some(id) => Err(id),
-            None => {
-                let found = Found { id, created_at, expires_at, idle_limit };
-                Ok(claim.digest.matches(digest).then_some(found))
-            }
+        db.one(statement, (&id,), |(digest, created_at, expires_at)| {
+            claim.digest.matches(digest).then_some(Found { id, created_at, expires_at })
         })
     };
-    match look(claim.id)? {
-        Ok(found) => found,
-        Err(id) => look(id)?.ok()?,
+    look(claim.id)?.or_else(|| look(alias_of(db, claim)?)?)
+}
+
+/// The session that an adopted token leads to by an alias, whose own digest no token has.
+fn alias_of(db: &Db, claim: &Claim) -> Option<Uuid> {
+    if !claim.is_adopted {
+        return None;
     }
+    db.one(&ALIAS_OF, (&claim.id,), |(alias_of,)| alias_of).flatten()
+}
+
+/// For how many microseconds a session may be idle; `None` is for ever.
+pub fn idle_limit(db: &Db, id: Uuid) -> Option<i64> {
+    db.one(&IDLE_LIMIT, (&id,), |(idle_limit,)| idle_limit).flatten()
 }
 
 /// Any session of that id, locked against every other use; where the id is an alias, the session's.
 pub fn lock(db: &Db, id: Uuid) -> Option<Found> {
     let look = |id: Uuid| {
-        db.one(&LOCK, (&id,), |(created_at, expires_at, idle_limit, alias_of)| {
-            alias_of.map_or(Ok(Found { id, created_at, expires_at, idle_limit }), Err)
+        db.one(&LOCK, (&id,), |(created_at, expires_at, alias_of)| {
+            alias_of.map_or(Ok(Found { id, created_at, expires_at }), Err)
         })
     };
     match look(id)? {
@@ -231,7 +242,6 @@ pub fn lock(db: &Db, id: Uuid) -> Option<Found> {
             id: of,
             created_at: Timestamp::BEFORE_ALL,
             expires_at: Timestamp::BEFORE_ALL,
-            idle_limit: None,
         })),
     }
 }
@@ -269,16 +279,13 @@ pub fn find_and_show(db: &Db, claim: &Claim) -> Option<Shown> {
         db.one(
             &FIND_AND_SHOW,
             (&id,),
-            |(digest, alias_of, id, user_id, app, addr, agent, created_at, last_seen_at, expires_at)| {
+            |(digest, id, user_id, app, addr, agent, created_at, last_seen_at, expires_at)| {
                 let row = (id, user_id, app, addr, agent, created_at, last_seen_at, expires_at);
-                alias_of.map_or_else(|| Ok(claim.digest.matches(digest).then(|| shown(row))), Err)
+                claim.digest.matches(digest).then(|| shown(row))
             },
         )
     };
-    match look(claim.id)? {
-        Ok(found) => found,
-        Err(id) => look(id)?.ok()?,
-    }
+    look(claim.id)?.or_else(|| look(alias_of(db, claim)?)?)
 }
 
 /// The sessions of a user that end after `now` and were created after `created_after`, newest first.
