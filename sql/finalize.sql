@@ -56,7 +56,7 @@ COMMENT ON FUNCTION sso_attr.change_grant(text, regrole, text) IS 'What sso_attr
 COMMENT ON FUNCTION sso_attr.extend_grants() IS 'Gives functions that an update added to the roles granted before; update scripts call it.';
 
 COMMENT ON FUNCTION sso_attr_grant(regrole, text) IS
-'Opens functions to a role: ''app'' = sessions and attributes, ''operator'' = keys, rekey, purge and status. Tables stay closed. Errors: 22023 for another kind or for no role, 42501 unless called by the owner or a superuser.';
+'Opens functions to a role: ''holder'' = what needs a live token and acts on its session alone, ''app'' = that, and opening sessions, listing and ending those of a user, ''monitor'' = figures to watch, ''operator'' = those, and purge, rekey and check. Tables stay closed. Errors: 22023 for another kind or for no role, 42501 unless called by the owner or a superuser.';
 COMMENT ON FUNCTION sso_attr_revoke(regrole, text) IS
 'Takes back what sso_attr_grant gave, but for USAGE of the extension''s schema. Errors: as sso_attr_grant.';
 
