@@ -1,5 +1,5 @@
 -- What keeps it fast: updates that keep the expiry are HOT, statements go by index, reads assign no
--- transaction id; and the constraints hold what the statements rely on.
+-- transaction id; and what the statements rely on holds.
 \pset format unaligned
 \pset tuples_only on
 \pset null '(null)'
@@ -49,8 +49,8 @@ SELECT pg_current_xact_id_if_assigned();
 COMMIT;
 
 -- By index, however many rows there are: no statement of a call scans a table.
-INSERT INTO sso_attr.session (id, created_at, expires_at, secret_digest, user_id)
-SELECT ('00000000-0000-8000-8000-' || lpad(i::text, 12, '0'))::uuid, now(), now() + interval '1 day', sha256(i::text::bytea), 'plans-filler' || i FROM generate_series(1, 3000) AS i;
+INSERT INTO sso_attr.session (id, created_at, last_seen_at, expires_at, purge_bin, secret_digest, user_id)
+SELECT ('00000000-0000-8000-8000-' || lpad(i::text, 12, '0'))::uuid, now(), now(), now() + interval '1 day', sso_attr.purge_bin(now() + interval '1 day'), sha256(i::text::bytea), 'plans-filler' || i FROM generate_series(1, 3000) AS i;
 INSERT INTO sso_attr.attribute (session_id, created_at, updated_at, name, value)
 SELECT id, now(), now(), 'filler' || i, '1' FROM sso_attr.session, generate_series(1, 3) AS i WHERE user_id LIKE 'plans-filler%';
 ANALYZE sso_attr.session, sso_attr.attribute;
@@ -83,13 +83,21 @@ ROLLBACK;
 DELETE FROM sso_attr.session WHERE user_id LIKE 'plans-filler%';
 SELECT count(*) FROM sso_attr.attribute WHERE name LIKE 'filler%';
 
--- Exactly one of value and sealed; a digest of 32 bytes; an attribute of a session; derived columns are derived.
-UPDATE sso_attr.attribute SET sealed = '\x00' WHERE session_id = :'id' AND name = 'b';
-UPDATE sso_attr.attribute SET value = NULL WHERE session_id = :'id' AND name = 'b';
-UPDATE sso_attr.session SET secret_digest = '\x00' WHERE id = :'id';
+-- An attribute of a session, and once in it.
 INSERT INTO sso_attr.attribute (session_id, created_at, updated_at, name, value) VALUES ('00000000-0000-0000-0000-000000000000', now(), now(), 'a', '1');
 INSERT INTO sso_attr.attribute (session_id, created_at, updated_at, name, value) VALUES (:'id', now(), now(), 'a', '1');
-UPDATE sso_attr.attribute SET purge_bin = now() WHERE session_id = :'id';
-UPDATE sso_attr.session SET purge_bin = now() WHERE id = :'id';
+-- The bin follows an end that is moved by hand, wherever it is moved to.
+CREATE FUNCTION test.bins_after(of_session uuid, moved_to timestamptz) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE sso_attr.session SET expires_at = moved_to WHERE id = of_session;
+    UPDATE sso_attr.attribute SET expires_at = moved_to WHERE session_id = of_session AND name = 'b';
+    RETURN (SELECT concat_ws(' | ', s.purge_bin, a.purge_bin) FROM sso_attr.session AS s JOIN sso_attr.attribute AS a ON a.session_id = s.id AND a.name = 'b' WHERE s.id = of_session);
+END
+$$;
+SET timezone = 'UTC';
+SELECT moved_to, test.bins_after(:'id', moved_to) FROM unnest('{infinity,2100-01-01 00:19:59.999999+00,2100-01-01 00:20:00+00,1999-12-31 23:59:59+00,-infinity,infinity}'::timestamptz[]) AS moved_to;
+RESET timezone;
+SELECT count(*) FROM sso_attr_check();
+DROP FUNCTION test.bins_after;
 DROP VIEW test.hot;
 DROP FUNCTION test.sequential;

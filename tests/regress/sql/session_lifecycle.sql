@@ -53,7 +53,6 @@ SELECT sso_session_create('life-x', expiration => 1e13);
 SELECT sso_session_create('life-x', expiration => 1e300);
 
 -- Bounds of the texts are in characters, not in bytes.
-SELECT sso_session_create(NULL);
 SELECT sso_session_create('');
 SELECT sso_session_create(repeat('ü', 255)) AS ust_text \gset
 SELECT length(user_id) FROM sso_session_get(:'ust_text');

@@ -21,13 +21,15 @@ SELECT ctid::text || xmin = :'version' FROM sso_attr.session WHERE id = :'id';
 SELECT expires_at = :'renewed', expires_at - clock_timestamp() BETWEEN interval '1199 min' AND interval '1200 min'
 FROM sso_attr.session WHERE id = :'id';
 
--- A shorter life is a renewal too; the default is sso_attr.session_expiration.
+-- A shorter life is a renewal too; the default is the session's own idle limit, whatever the setting is by now and whatever earlier renewals asked for.
 SELECT sso_session_renew(:'ust', 60) - clock_timestamp() BETWEEN interval '50 s' AND interval '60 s';
-SELECT sso_session_renew(:'ust') - clock_timestamp() BETWEEN interval '59 min 50 s' AND interval '60 min';
-SELECT sso_session_renew(:'ust', NULL) - clock_timestamp() BETWEEN interval '59 min 50 s' AND interval '60 min';
 SET sso_attr.session_expiration = '2h';
-SELECT sso_session_renew(:'ust') - clock_timestamp() BETWEEN interval '1 h 59 min 50 s' AND interval '2 h';
+SELECT sso_session_renew(:'ust') - clock_timestamp() BETWEEN interval '9 h 59 min 50 s' AND interval '10 h';
+SELECT sso_session_renew(:'ust', NULL) - clock_timestamp() BETWEEN interval '9 h 59 min 50 s' AND interval '10 h';
+SELECT sso_session_create('renew-idle') AS idle \gset
 RESET sso_attr.session_expiration;
+SELECT sso_session_renew(:'idle', 60) < sso_session_renew(:'idle'), sso_session_renew(:'idle') - clock_timestamp() BETWEEN interval '1 h 59 min 50 s' AND interval '2 h';
+SELECT sso_session_end(:'idle');
 
 SELECT sso_session_renew(:'ust', 86400) AS day \gset
 SELECT sso_session_renew(:'ust', 86400 + 20) = :'day', sso_session_renew(:'ust', 86400 + 90) > :'day';

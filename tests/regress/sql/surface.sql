@@ -31,5 +31,5 @@ SELECT conrelid::regclass, conname, pg_get_constraintdef(pg_constraint.oid) FROM
 SELECT pg_get_indexdef(indexrelid) FROM test.member JOIN pg_index ON indrelid = objid WHERE classid = 'pg_class'::regclass ORDER BY indexrelid::regclass::text COLLATE "C";
 SELECT oid::regclass, relpersistence, reloptions, relrowsecurity FROM test.member JOIN pg_class ON oid = objid WHERE classid = 'pg_class'::regclass ORDER BY oid::regclass::text COLLATE "C";
 SELECT c::regclass, w FROM pg_extension, unnest(extconfig, extcondition) AS u (c, w) WHERE extname = 'sso_attr' ORDER BY c::regclass::text COLLATE "C";
-SELECT tgrelid::regclass, tgname FROM test.member JOIN pg_trigger ON tgrelid = objid AND NOT tgisinternal WHERE classid = 'pg_class'::regclass;
+SELECT tgrelid::regclass, tgname, pg_get_triggerdef(pg_trigger.oid) FROM test.member JOIN pg_trigger ON tgrelid = objid AND NOT tgisinternal WHERE classid = 'pg_class'::regclass ORDER BY tgrelid::regclass::text COLLATE "C", tgname;
 DROP VIEW test.member;
