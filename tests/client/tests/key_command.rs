@@ -1,7 +1,6 @@
 //! The keyring from a command: that it is run seldom, ended in time, and that what it does wrong is
 //! said in clear words shows only on a server with its own configuration and processes.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sso_attr_client_tests::*;
@@ -147,12 +146,9 @@ fn it_ends_with_its_backend() -> Result {
     wait_for_end(&grandchild)?;
 
     // One that is killed can end nothing itself; the system ends the program that it has started.
-    let (grandchild, child) = in_backend(&mut |pid| {
-        assert!(Command::new("kill").args(["-s", "KILL", &pid.to_string()]).status()?.success());
-        Ok(())
-    })?;
+    let (grandchild, child) = in_backend(&mut kill)?;
     let ended = wait_for_end(&child);
-    assert!(Command::new("kill").args(["-s", "KILL", &grandchild]).status()?.success());
+    kill(grandchild.parse()?)?;
     ended
 }
 
