@@ -1,5 +1,6 @@
 -- A row that no function of ours writes, with a value in both columns or in neither, is corrupted data
--- to every verb that needs the value: an error, never a guess and never an endless loop.
+-- to every verb that needs the value: an error, never a guess and never an endless loop. A write over
+-- a row that holds no value mends it.
 \pset format unaligned
 \pset tuples_only on
 \pset null '(null)'
