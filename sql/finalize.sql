@@ -105,7 +105,7 @@ COMMENT ON FUNCTION sso_attr_set_json(text, text, jsonb, double precision, boole
 COMMENT ON FUNCTION sso_attr_compare_and_set(text, text, jsonb, jsonb, double precision, boolean) IS
 'Replaces a value if it equals expected, as jsonb compares; false where it does not, and nothing is changed. Errors: as sso_attr_update.';
 COMMENT ON FUNCTION sso_attr_increment(text, text, numeric, double precision) IS
-'Adds to a number in one step and returns the sum; its end and its protection stay. One that is not there is created as by, ending after expiration seconds. Errors: 22023 the value is no number, 28000 session not live, 22023 bad argument, 54000 name too long.';
+'Adds to a number in one step and returns the sum; its end and its protection stay. One that is not there is created as by, ending after expiration seconds. Errors: 22023 the value is no number, 22003 the sum is out of range, 28000 session not live, 22023 bad argument, 54000 name too long.';
 COMMENT ON FUNCTION sso_attr_get(text, text) IS
 'The value of an attribute, decrypted; NULL where it is not there. Errors: 28000 session not live, 22023 null name, 55000 key not in the keyring, XX001 sealed value altered or moved.';
 COMMENT ON FUNCTION sso_attr_get_text(text, text) IS
@@ -155,3 +155,12 @@ COMMENT ON FUNCTION sso_attr_purge_status() IS
 
 COMMENT ON FUNCTION sso_attr_check() IS
 'Rows that the functions have not written, with what is wrong; the functions report them as XX001 when they read them. Scans both tables.';
+
+COMMENT ON FUNCTION sso_session_use(text) IS
+'Makes a live session the current one until the transaction ends, or a savepoint before this call is rolled back; for any other text, NULL included, there is no current session then, and it returns false. Errors: 22021 text that is not UTF-8.';
+COMMENT ON FUNCTION sso_current_user_id() IS
+'The user of the current session; NULL where there is none, it is anonymous, or it is over. In a policy: owner = (SELECT sso_current_user_id()), which is computed once for each statement.';
+COMMENT ON FUNCTION sso_current_session_id() IS
+'The id of the current session; NULL where there is none or it is over.';
+COMMENT ON FUNCTION sso_current_attr(text) IS
+'The value of an attribute of the current session; NULL where there is no such attribute or session. Errors: 22023 null name, 55000 and XX001 as sso_attr_get.';

@@ -20,7 +20,8 @@ BEGIN ATOMIC
             sso_attr_get, sso_attr_get_text, sso_attr_exists, sso_attr_set_expiry,
             sso_attr_create_many, sso_attr_update_many, sso_attr_set_many, sso_attr_delete_many,
             sso_attr_get_many, sso_attr_exists_many, sso_attr_set_expiry_many,
-            sso_attr_get_all, sso_attr_names, sso_attr_list
+            sso_attr_get_all, sso_attr_names, sso_attr_list,
+            sso_session_use, sso_current_user_id, sso_current_session_id, sso_current_attr
         }'),
         ('app', '{holder}', 'that, and opening sessions, listing and ending those of a user', '{
             sso_session_end_all, sso_session_end_one, sso_session_list, sso_session_create

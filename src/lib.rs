@@ -8,6 +8,7 @@
 //! | [`vault`] | the keyring in force, sealing and opening |
 //! | [`store`] | every statement, typed on both sides |
 //! | [`maintenance`] | removing what has expired, moving values to the primary key; the workers that do both |
+//! | [`current`] | the current session of a transaction, for row-level security |
 //! | [`lifetime`], [`settings`] | how long sessions live; the settings |
 //! | [`pg`] | the only `unsafe`: SPI, datums, the clock |
 //!
@@ -21,6 +22,7 @@
 use pgrx::prelude::*;
 
 mod api;
+mod current;
 mod lifetime;
 mod maintenance;
 #[allow(unsafe_code, reason = "the one place that calls PostgreSQL's C interface")]

@@ -57,7 +57,7 @@ pub fn needs_key(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<bool
     }
     let unasked = items.iter().filter(|item| item.protection == Protection::AsStored);
     let names = collected(unasked.map(|item| Ok(item.name)))?;
-    Ok(attributes.find_many(&names)?.contains(&Some(true)))
+    Ok(attributes.find_many(&names)?.contains(&Some(Ok(true))))
 }
 
 /// Creates an attribute; false where it is there.
@@ -156,7 +156,7 @@ pub fn write_many(verb: Verb, attributes: &Attributes<'_>, items: &[Item<'_>]) -
             let entries = collected(left.iter().zip(found).map(|(at, found)| {
                 let item = &items[*at];
                 let sealed = match item.protection {
-                    Protection::AsStored => found.unwrap_or(false),
+                    Protection::AsStored => found.transpose()?.unwrap_or(false),
                     asked => asked == Protection::Sealed,
                 };
                 hint::note(item.name, sealed);

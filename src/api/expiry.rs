@@ -29,7 +29,8 @@ impl Deadline {
             Timestamp::NEVER => None,
             Timestamp(at) => Some(at.saturating_sub(now.0).max(0)),
         };
-        Deadline { expires_at, idle_limit }
+        // What is over is over now: times before that are no more than that, and infinities are none.
+        Deadline { expires_at: expires_at.max(now), idle_limit }
     }
 }
 

@@ -13,10 +13,10 @@ use super::names::lookups;
 use super::{sessions, value};
 use crate::lifetime;
 use crate::pg::datum::{Inet, Jsonb, TimestampTz};
-use crate::pg::interrupt;
 use crate::pg::report::{Answer, collected, push};
 use crate::pg::spi::{Access, as_owner};
 use crate::pg::text::{Text, Texts};
+use crate::pg::{interrupt, lock};
 use crate::protection::{self, Item, Protection};
 use crate::store::attribute::Attributes;
 use crate::store::session;
@@ -99,7 +99,11 @@ fn sso_session_save(
         call.insert(ust, &items, |session| {
             let attributes = &session.attributes;
             let present = match replace {
-                Some(true) => attributes.names(),
+                Some(true) => {
+                    // Of two that replace everything the later one sees what the first has left.
+                    lock::session(session.db(), session.found.id);
+                    attributes.names()
+                }
                 _ => attributes.present(&removed)?,
             };
             let is_changed = |name: &str| items.binary_search_by(|item| item.name.cmp(name)).is_ok();

@@ -60,7 +60,8 @@ fn address(text: Option<&str>) -> sso_attr_core::Result<Option<Inet>> {
             hint: Some("Of an X-Forwarded-For list, give the address that your own proxy added."),
         });
     }
-    Ok(Some(Inet::from_text(text)))
+    // What is longer is none, and is quoted in the error.
+    Ok(Some(Inet::from_text(&text[..text.floor_char_boundary(64)])))
 }
 
 #[allow(clippy::too_many_arguments, reason = "they are the SQL function's")]
@@ -101,10 +102,17 @@ fn create(
             idle_limit,
         };
         as_owner(Access::Write, |db| {
+            if let Some((user_id, _)) = keep {
+                lock::user(db, user_id);
+            }
+            vacate(db, &opening)?;
             if let Some((user_id, others)) = keep {
                 end_oldest(db, call, user_id, others);
             }
-            open(db, &opening)
+            match session::insert(db, &opening) {
+                true => Ok(()),
+                false => Err(Error::TokenInUse),
+            }
         })?;
         Ok(text.as_str().to_owned())
     })
@@ -119,10 +127,9 @@ fn newest(user_id: Option<&str>, count: i32) -> sso_attr_core::Result<(&str, usi
     }
 }
 
-/// Ends a user's sessions but the newest `others`. Whoever else does so for the same user comes before
-/// or after, not meanwhile.
+/// Ends a user's sessions but the newest `others`. Whoever else does so for the same user, whose turn the
+/// caller holds, comes before or after, not meanwhile.
 fn end_oldest(db: &Db, call: &Call, user_id: &str, others: usize) {
-    lock::user(db, user_id);
     for session in session::list(db, user_id, call.now, created_after(call)).into_iter().skip(others) {
         interrupt::check();
         session::end(db, session.id, call.now, created_after(call));
@@ -132,14 +139,14 @@ fn end_oldest(db: &Db, call: &Call, user_id: &str, others: usize) {
 
 /// An id that is there is in use, unless its session is over: then the token is adopted afresh and
 /// nothing of the old session is left.
-fn open(db: &Db, opening: &Opening<'_>) -> sso_attr_core::Result<()> {
+fn vacate(db: &Db, opening: &Opening<'_>) -> sso_attr_core::Result<()> {
     if let Some(found) = session::lock(db, opening.claim.id) {
         if live(Some(found), opening.created_at).is_ok() {
             return Err(Error::TokenInUse);
         }
         session::delete_locked(db, found.id);
     }
-    if session::insert(db, opening) { Ok(()) } else { Err(Error::TokenInUse) }
+    Ok(())
 }
 
 /// The columns in which a session is shown.

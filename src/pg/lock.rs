@@ -6,10 +6,20 @@ use pgrx::pg_sys;
 
 use super::spi::Db;
 
-/// Holds a user's turn until the transaction is over. Users whose ids hash alike share it.
+/// Holds a user's turn until the transaction is over.
 pub fn user(db: &Db, user_id: &str) {
+    hold(db, &("user", user_id));
+}
+
+/// Holds a session's turn until the transaction is over, without a lock on its row.
+pub fn session(db: &Db, id: uuid::Uuid) {
+    hold(db, &("session", id));
+}
+
+/// Those that hash alike share a turn.
+fn hold(db: &Db, whose: &impl Hash) {
     let mut hasher = DefaultHasher::new();
-    user_id.hash(&mut hasher);
+    whose.hash(&mut hasher);
     // SAFETY: a lock needs no object that is there. The schema in the place of a catalog makes it one
     // that nobody else takes.
     unsafe {

@@ -291,14 +291,14 @@ impl Attributes<'_> {
         Ok(missing)
     }
 
-    /// Whether each of the live attributes among these names is sealed; `None` for one that is not
-    /// there.
-    pub fn find_many(&self, names: &[&str]) -> Result<Vec<Option<bool>>> {
+    /// Whether each of the live attributes among these names is sealed, an error for a row that is
+    /// neither sealed nor clear; `None` for one that is not there.
+    pub fn find_many(&self, names: &[&str]) -> Result<Vec<Option<Result<bool>>>> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
         let found = self.db.all(&FIND, (&self.session, texts(names)?, self.now), |row| row);
-        collected(placed(names.iter().copied(), found).map(|(_, found)| found.map(is_sealed).transpose()))
+        collected(placed(names.iter().copied(), found).map(|(_, found)| Ok(found.map(is_sealed))))
     }
 
     /// The values under these names; `None` for one that is not there.
