@@ -245,6 +245,10 @@ impl Attributes<'_> {
 
     /// Replaces attributes that are there.
     pub fn update_many(&self, entries: &[Entry<'_>]) -> Result<Outcome> {
+        let missing = self.missing_of_many(entries.iter().map(|entry| entry.name))?;
+        if !missing.is_empty() {
+            return Ok(Outcome { missing, ..Outcome::default() });
+        }
         let (id, names, now) = (&self.session, names_of(entries)?, self.now);
         let (clear, sealed) = values_of(entries)?;
         let done = if entries.iter().any(|entry| entry.expires_at.is_some()) {
@@ -278,6 +282,10 @@ impl Attributes<'_> {
     /// Has attributes expire at other times; returns the places of those that are not there. If there
     /// are any the call must fail.
     pub fn set_expiry_many(&self, names: &[&str], expiries: &[Timestamp]) -> Result<Vec<usize>> {
+        let missing = self.missing_of_many(names.iter().copied())?;
+        if !missing.is_empty() {
+            return Ok(missing);
+        }
         let times = ArrayOf::new(expiries.iter().copied())?;
         let bins = ArrayOf::new(expiries.iter().map(|expires_at| expires_at.purge_bin()))?;
         let params = (&self.session, texts(names)?, times, bins, self.now);
@@ -289,6 +297,18 @@ impl Attributes<'_> {
             }
         }
         Ok(missing)
+    }
+
+    /// The places of those names in a large list that are not there. To insert rows under them and then
+    /// fail costs a hundred times what it costs to look; that pays from some number of names on.
+    fn missing_of_many<'a>(&self, names: impl ExactSizeIterator<Item = &'a str>) -> Result<Vec<usize>> {
+        const LARGE: usize = 1000;
+        if names.len() <= LARGE {
+            return Ok(Vec::new());
+        }
+        let names = collected(names.map(Ok))?;
+        let found = self.find_many(&names)?.into_iter().enumerate();
+        collected(found.filter(|(_, found)| found.is_none()).map(|(at, _)| Ok(at)))
     }
 
     /// Whether each of the live attributes among these names is sealed, an error for a row that is
