@@ -12,6 +12,8 @@ INSERT INTO test.good SELECT p.oid, g.arguments FROM (VALUES
     ('sso_session_verify', '{$1}'),
     ('sso_session_renew', '{$1,60,NULL}'),
     ('sso_session_load', '{$1}'),
+    ('sso_session_use', '{$1}'),
+    ('sso_current_attr', '{''here''}'),
     ('sso_session_save', '{$1,"''{\"new\":1}''","ARRAY[''here'']",60,true,"ARRAY[''new'']",NULL}'),
     ('sso_session_rotate', '{$1,''null-ann'',''null-arguments-token-2''}'),
     ('sso_session_end', '{$1}'),
