@@ -66,9 +66,9 @@ COMMENT ON FUNCTION sso_attr_rekey(bigint) IS
 'Encrypts values of other keys anew under the primary one, at most max_rows (NULL = all), in the caller''s transaction, and returns how many. Rows that are locked, or that cannot be opened (a WARNING counts them), are left. With preloading the worker does the same by itself in small transactions. Errors: 22023 negative max_rows, 55000 no usable keyring, XX001 primary key is not the one that wrote the data.';
 
 COMMENT ON FUNCTION sso_session_create(text, text, inet, text, double precision, text, integer, timestamptz) IS
-'Opens a session and returns its token (UST), which is shown only here. user_id: NULL opens an anonymous session, which sso_session_rotate binds to its user. expiration: seconds until it ends (NULL = sso_attr.session_expiration, Infinity = up to the cap), remembered as its idle limit; expires_at: the same as a time. ust: a token issued elsewhere to adopt. keep_newest: ends the user''s oldest live sessions so that at most so many remain, this one among them. Capped by sso_attr.session_max_lifetime. Errors: 22023 bad argument, 54000 user_id or current_app too long, 23505 token in use.';
+'Opens a session and returns its token (UST), which is shown only here. user_id: NULL opens an anonymous session, which sso_session_rotate binds to its user. expiration: seconds until it ends (NULL = sso_attr.session_expiration, Infinity = up to the cap), remembered as its idle limit; expires_at: the same as a time. ust: a token issued elsewhere to adopt. keep_newest: ends the user''s oldest live sessions so that at most so many remain, this one among them (exactly so under READ COMMITTED). Capped by sso_attr.session_max_lifetime. Errors: 22023 bad argument, 54000 user_id or current_app too long, 23505 token in use.';
 COMMENT ON FUNCTION sso_session_create(text, text, text, text, double precision, text, integer, timestamptz) IS
-'As sso_session_create with an inet, for an address as text: '''' is none, a list is refused. Errors: as there, 22P02 no address.';
+'As sso_session_create with an inet, for an address as text: '''' is none, a list is refused. Errors: as there, 22023 no address.';
 COMMENT ON FUNCTION sso_session_get(text) IS
 'A live session; expires_at is NULL for never. Errors: 28000 session not live.';
 COMMENT ON FUNCTION sso_session_load(text) IS

@@ -1,5 +1,7 @@
 //! `sso_session_*`.
 
+use std::net::IpAddr;
+
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use sso_attr_core::expiry::{Timestamp, Ttl, renewal_granule};
@@ -60,8 +62,12 @@ fn address(text: Option<&str>) -> sso_attr_core::Result<Option<Inet>> {
             hint: Some("Of an X-Forwarded-For list, give the address that your own proxy added."),
         });
     }
-    // What is longer is none, and is quoted in the error.
-    Ok(Some(Inet::from_text(&text[..text.floor_char_boundary(64)])))
+    // Checked here, since PostgreSQL's own error quotes the text, which can be anything.
+    let (address, bits) = text.split_once('/').unwrap_or((text, "0"));
+    match (address.parse::<IpAddr>(), bits.parse::<u8>()) {
+        (Ok(IpAddr::V4(_)), Ok(0..=32)) | (Ok(IpAddr::V6(_)), Ok(0..=128)) => Ok(Some(Inet::from_text(text))),
+        _ => Err(Error::argument("remote_addr is not an address")),
+    }
 }
 
 #[allow(clippy::too_many_arguments, reason = "they are the SQL function's")]

@@ -65,7 +65,7 @@ pub struct Inet(pub(super) pg_sys::Datum);
 pass_through!(Inet, "inet", pg_sys::INETOID, detoast);
 
 impl Inet {
-    /// An address in its text form; what is none raises as `::inet` does.
+    /// An address in its text form, which must be one: what is none raises with the text in the error.
     pub fn from_text(text: &str) -> Inet {
         let text = std::ffi::CString::new(text).unwrap_or_default();
         // SAFETY: inet_in takes a NUL-terminated string, which it does not keep.
