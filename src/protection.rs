@@ -10,9 +10,9 @@ use sso_attr_core::{Error, Result};
 
 use crate::pg::datum::Jsonb;
 use crate::pg::interrupt;
-use crate::pg::report::{collected, push};
+use crate::pg::report::collected;
 use crate::store::attribute::{Attributes, Over, Value, Written};
-use crate::store::batch::{Entry, Outcome};
+use crate::store::batch::Entry;
 use crate::vault;
 
 /// What a caller asks for by `encrypt`.
@@ -129,55 +129,55 @@ pub fn create_many(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Na
     Ok(names_at(items, &attributes.create_many(&entries)?))
 }
 
-/// Replaces the values of attributes; returns the names that are not there, if the verb does not
-/// create. If there are any the call must fail.
-pub fn write_many(verb: Verb, attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Names> {
-    let guessed = |item: &Item<'_>| match item.protection {
-        Protection::Clear => false,
-        Protection::Sealed => true,
-        Protection::AsStored => matches!(verb, Verb::Update) && is_likely_sealed(attributes, item),
-    };
-    let entries = collected(items.iter().map(|item| entry(attributes, item, guessed(item))))?;
-    let Outcome { left, mut missing } = match verb {
-        Verb::Update => attributes.update_many(&entries)?,
-        Verb::Set => attributes.set_many(&entries)?,
-    };
-    drop(entries);
-    if !left.is_empty() {
-        // These rows are locked by now, so what is found is final.
-        let names = collected(left.iter().map(|at| Ok(items[*at].name)))?;
-        let found = attributes.find_many(&names)?;
-        if matches!(verb, Verb::Update) {
-            for (at, _) in left.iter().zip(&found).filter(|(_, found)| found.is_none()) {
-                push(&mut missing, *at)?;
-            }
-        }
-        if missing.is_empty() {
-            let entries = collected(left.iter().zip(found).map(|(at, found)| {
-                let item = &items[*at];
-                let sealed = match item.protection {
-                    Protection::AsStored => found.transpose()?.unwrap_or(false),
-                    asked => asked == Protection::Sealed,
-                };
-                hint::note(item.name, sealed);
-                entry(attributes, item, sealed)
-            }))?;
-            write_left(verb, attributes, entries)?;
-        }
+/// Replaces the values of attributes that are there; returns the names that are not, and if there are
+/// any has written nothing.
+pub fn update_many(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Names> {
+    let names = collected(items.iter().map(|item| Ok(item.name)))?;
+    let found = attributes.lock_many(&names)?;
+    let missing: Names =
+        names.iter().zip(&found).filter(|(_, row)| row.is_none()).map(|(name, _)| name).collect();
+    if !missing.is_empty() {
+        return Ok(missing);
     }
-    missing.sort_unstable();
-    Ok(names_at(items, &missing))
+    let all_clear = found.iter().flatten().all(|row| *row == Ok(false));
+    let entries = collected(items.iter().zip(found).map(|(item, row)| entry_over(attributes, item, row)))?;
+    attributes.overwrite(&entries, all_clear)?;
+    Ok(Names::default())
 }
 
-/// Writes what is left of a batch, whose rows are locked. Of a set, those that have expired are started
-/// afresh first.
-fn write_left(verb: Verb, attributes: &Attributes<'_>, mut entries: Vec<Entry<'_>>) -> Result<()> {
-    if matches!(verb, Verb::Set) {
-        let mut left = attributes.set_left(&entries)?.left.into_iter().peekable();
-        let mut at = 0..entries.len();
-        entries.retain(|_| left.next_if_eq(&at.next().unwrap_or_default()).is_some());
+/// Creates or replaces attributes. What does not say how it is to be protected is taken for clear, as it
+/// is where it is created; rows that say otherwise are left, locked, and then written as they are.
+pub fn set_many(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<()> {
+    let sealed = |item: &Item<'_>| item.protection == Protection::Sealed;
+    let entries = collected(items.iter().map(|item| entry(attributes, item, sealed(item))))?;
+    let left = attributes.set_many(&entries)?;
+    if left.is_empty() {
+        return Ok(());
     }
-    if entries.is_empty() { Ok(()) } else { attributes.overwrite(&entries) }
+    drop(entries);
+    let names = collected(left.iter().map(|at| Ok(items[*at].name)))?;
+    let rows = attributes.find_many(&names)?;
+    let mut entries =
+        collected(left.iter().zip(rows).map(|(at, row)| entry_over(attributes, &items[*at], row)))?;
+    // Those that have expired are started afresh; the others may still be left.
+    let mut left = attributes.set_left(&entries)?.into_iter().peekable();
+    let mut at = 0..entries.len();
+    entries.retain(|_| left.next_if_eq(&at.next().unwrap_or_default()).is_some());
+    if entries.is_empty() { Ok(()) } else { attributes.overwrite(&entries, false) }
+}
+
+/// The entry that replaces a locked row.
+fn entry_over<'a>(
+    attributes: &Attributes<'_>,
+    item: &Item<'a>,
+    row: Option<Result<bool>>,
+) -> Result<Entry<'a>> {
+    let sealed = match item.protection {
+        Protection::Clear => false,
+        Protection::Sealed => true,
+        Protection::AsStored => row.transpose()?.unwrap_or(false),
+    };
+    entry(attributes, item, sealed)
 }
 
 /// Writes items as set does and deletes other attributes, in one order of locks: what is to be deleted
@@ -194,7 +194,7 @@ pub fn save(attributes: &Attributes<'_>, items: &[Item<'_>], doomed: &[&str]) ->
     }));
     all.sort_unstable_by(|one, other| one.name.cmp(other.name));
     if !all.is_empty() {
-        write_many(Verb::Set, attributes, &all)?;
+        set_many(attributes, &all)?;
     }
     if !doomed.is_empty() {
         attributes.delete_expired(doomed)?;

@@ -13,7 +13,7 @@ use crate::pg::interrupt;
 use crate::pg::jsonb::{Object, Part};
 use crate::pg::report::{Answer, collected};
 use crate::pg::text::{Text, Texts};
-use crate::protection::{self, Protection, Verb};
+use crate::protection::{self, Protection};
 
 /// Creates attributes; any that is there, or is named twice, raises unique_violation.
 #[pg_extern]
@@ -42,7 +42,15 @@ fn sso_attr_update_many(
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "NULL"),
 ) -> Answer<i64> {
-    write_many(Verb::Update, ust, data, expiration, encrypt)
+    call(|call| {
+        let data = given(data)?;
+        let items = items(&data, Defaults { ttl: ttl(expiration)?, encrypt }, Repeats::LastWins)?;
+        let items = prepared(call, &items, std::convert::identity)?;
+        call.write(ust, |session| {
+            session.all_there(protection::update_many(&session.attributes, &items)?)?;
+            Ok(count(&data))
+        })
+    })
 }
 
 /// Creates or replaces attributes.
@@ -53,22 +61,12 @@ fn sso_attr_set_many(
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "NULL"),
 ) -> Answer<i64> {
-    write_many(Verb::Set, ust, data, expiration, encrypt)
-}
-
-fn write_many(
-    verb: Verb,
-    ust: Option<Text<'_>>,
-    data: Option<Jsonb>,
-    expiration: Option<f64>,
-    encrypt: Option<bool>,
-) -> Answer<i64> {
     call(|call| {
         let data = given(data)?;
         let items = items(&data, Defaults { ttl: ttl(expiration)?, encrypt }, Repeats::LastWins)?;
         let items = prepared(call, &items, std::convert::identity)?;
         call.insert(ust, &items, |session| {
-            session.all_there(protection::write_many(verb, &session.attributes, &items)?)?;
+            protection::set_many(&session.attributes, &items)?;
             Ok(count(&data))
         })
     })
@@ -90,9 +88,11 @@ fn sso_attr_set_expiry_many(
         let names = collected(items.iter().map(|item| Ok(item.name.as_ref())))?;
         let expiries =
             collected(items.iter().map(|item| Ok(expires_at(call, item)?.unwrap_or(Timestamp::NEVER))))?;
-        call.insert(ust, &[], |session| {
-            let missing = session.attributes.set_expiry_many(&names, &expiries)?;
-            session.all_there(missing.into_iter().map(|at| names[at]).collect())?;
+        call.write(ust, |session| {
+            let found = session.attributes.lock_many(&names)?;
+            let missing = names.iter().zip(found).filter(|(_, row)| row.is_none()).map(|(name, _)| name);
+            session.all_there(missing.collect())?;
+            session.attributes.set_expiry_many(&names, &expiries)?;
             Ok(count(&data))
         })
     })

@@ -1,9 +1,10 @@
 //! The table sso_attr.attribute, as one session sees it: many rows in one step.
 //!
-//! What writes values is one INSERT ... ON CONFLICT for all verbs: it looks each name up in the
-//! index, in the order of the list, whatever the statistics say, and locks what it finds there. Its
-//! DO UPDATE sees only the row and the row that would be inserted, so an item whose protection, or
-//! whose wish never to expire, is at odds with the row is left for a second statement.
+//! What can create is one INSERT ... ON CONFLICT: it looks each name up in the index, in the order of
+//! the list, whatever the statistics say, and locks what it finds there. Its DO UPDATE sees only the
+//! row and the row that would be inserted, so an item whose protection, or whose wish never to expire,
+//! is at odds with the row is left for a second statement. What must not create locks first, in the
+//! same order, and then writes what is locked: nothing of a value that has no row is ever written.
 
 use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::{Error, Result};
@@ -21,15 +22,6 @@ pub struct Entry<'a> {
     pub value: Value,
     /// `None` keeps that of a row that is there.
     pub expires_at: Option<Timestamp>,
-}
-
-/// What came of writing a list of entries, by their places in it.
-#[derive(Default)]
-pub struct Outcome {
-    /// Those that the rows found did not take as they were.
-    pub left: Vec<usize>,
-    /// Those whose names were not there. Rows have been inserted under them, so the call must fail.
-    pub missing: Vec<usize>,
 }
 
 statement! {
@@ -86,63 +78,39 @@ statement! {
           RETURNING a.name, a.created_at, a.expires_at"
 }
 statement! {
-    /// What is not there is inserted as created at -infinity, by which the caller knows it and fails.
-    UPDATE(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Array<Null<Time>>,
-        Array<Null<Time>>, Time)
-        -> (Name, Time, Time) =
-        "INSERT INTO sso_attr.attribute AS a
-              (session_id, name, value, sealed, expires_at, purge_bin, created_at, updated_at)
-          SELECT $1, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'),
-                 COALESCE(d.purge_bin, 'infinity'), '-infinity', $7
-          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
-                          pg_catalog.unnest($5), pg_catalog.unnest($6))
-              AS d(name, value, sealed, expires_at, purge_bin)
-          ON CONFLICT (session_id, name) DO UPDATE
-          SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, updated_at = EXCLUDED.updated_at,
-              expires_at = CASE WHEN EXCLUDED.expires_at OPERATOR(pg_catalog.<) 'infinity'
-                                THEN EXCLUDED.expires_at ELSE a.expires_at END,
-              purge_bin = CASE WHEN EXCLUDED.expires_at OPERATOR(pg_catalog.<) 'infinity'
-                               THEN EXCLUDED.purge_bin ELSE a.purge_bin END
-          WHERE a.expires_at OPERATOR(pg_catalog.>) $7
-            AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.sealed IS NULL)
-          RETURNING a.name, a.created_at, a.expires_at"
+    /// In the order of the names, each by the index.
+    LOCK(Id, Array<Text>, Time) -> (Name, Bool, Bool) =
+        "SELECT found.name, found.has_value, found.is_sealed
+          FROM pg_catalog.unnest($2) AS d(name)
+          CROSS JOIN LATERAL (
+              SELECT a.name, a.value IS NOT NULL AS has_value, a.sealed IS NOT NULL AS is_sealed
+              FROM sso_attr.attribute AS a
+              WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name
+                AND a.expires_at OPERATOR(pg_catalog.>) $3 FOR NO KEY UPDATE) AS found"
 }
 statement! {
-    /// As UPDATE, for rows that keep all but their values, which are in clear.
-    UPDATE_CLEAR(Id, Array<Text>, Array<Null<Json>>, Time) -> (Name, Time, Time) =
-        "INSERT INTO sso_attr.attribute AS a (session_id, name, value, created_at, updated_at)
-          SELECT $1, d.name, d.value, '-infinity', $4
+    #[by(Hash)]
+    OVERWRITE_CLEAR(Id, Array<Text>, Array<Null<Json>>, Time) =
+        "UPDATE sso_attr.attribute AS a SET value = d.value, updated_at = $4
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS d(name, value)
-          ON CONFLICT (session_id, name) DO UPDATE
-          SET value = EXCLUDED.value, updated_at = EXCLUDED.updated_at
-          WHERE a.expires_at OPERATOR(pg_catalog.>) $4 AND a.sealed IS NULL
-          RETURNING a.name, a.created_at, a.expires_at"
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name"
 }
 statement! {
-    /// As UPDATE_CLEAR, where some are sealed.
-    UPDATE_KEEPING(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Time) -> (Name, Time, Time) =
-        "INSERT INTO sso_attr.attribute AS a (session_id, name, value, sealed, created_at, updated_at)
-          SELECT $1, d.name, d.value, d.sealed, '-infinity', $5
+    #[by(Hash)]
+    OVERWRITE_VALUES(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Time) =
+        "UPDATE sso_attr.attribute AS a SET value = d.value, sealed = d.sealed, updated_at = $5
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))
               AS d(name, value, sealed)
-          ON CONFLICT (session_id, name) DO UPDATE
-          SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, updated_at = EXCLUDED.updated_at
-          WHERE a.expires_at OPERATOR(pg_catalog.>) $5
-            AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.sealed IS NULL)
-          RETURNING a.name, a.created_at, a.expires_at"
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name"
 }
 statement! {
-    /// Inserts what is not there as UPDATE does.
-    SET_EXPIRY(Id, Array<Text>, Array<Time>, Array<Time>, Time) -> (Name, Time, Time) =
-        "INSERT INTO sso_attr.attribute AS a
-              (session_id, name, value, expires_at, purge_bin, created_at, updated_at)
-          SELECT $1, d.name, 'null', d.expires_at, d.purge_bin, '-infinity', $5
+    #[by(Hash)]
+    SET_EXPIRY(Id, Array<Text>, Array<Time>, Array<Time>, Time) =
+        "UPDATE sso_attr.attribute AS a
+          SET expires_at = d.expires_at, purge_bin = d.purge_bin, updated_at = $5
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))
               AS d(name, expires_at, purge_bin)
-          ON CONFLICT (session_id, name) DO UPDATE
-          SET expires_at = EXCLUDED.expires_at, purge_bin = EXCLUDED.purge_bin, updated_at = EXCLUDED.updated_at
-          WHERE a.expires_at OPERATOR(pg_catalog.>) $5
-          RETURNING a.name, a.created_at, a.expires_at"
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name"
 }
 statement! {
     #[by(Hash)]
@@ -199,9 +167,6 @@ statement! {
           WHERE seen.times OPERATOR(pg_catalog.>) 1 LIMIT 1"
 }
 
-/// The creation that no attribute has: what an update inserts to fail by.
-const NOT_THERE: Timestamp = Timestamp::BEFORE_ALL;
-
 /// All lists of names and entries are in byte order of the names, each name once.
 impl Attributes<'_> {
     /// Creates attributes, over expired ones too; returns the places of those whose names are there.
@@ -221,8 +186,9 @@ impl Attributes<'_> {
         Ok(existing)
     }
 
-    /// Creates or replaces attributes.
-    pub fn set_many(&self, entries: &[Entry<'_>]) -> Result<Outcome> {
+    /// Creates or replaces attributes; returns the places of those that the rows found did not take as
+    /// they were, which are locked.
+    pub fn set_many(&self, entries: &[Entry<'_>]) -> Result<Vec<usize>> {
         let (id, names, now) = (&self.session, names_of(entries)?, self.now);
         let (clear, sealed) = values_of(entries)?;
         let done = if entries.iter().all(|entry| entry.expires_at.is_none()) {
@@ -232,87 +198,48 @@ impl Attributes<'_> {
             self.db.all(&SET, params, |row| row)
         };
         self.refuse_two_of(names)?;
-        outcome(entries, done)
+        left(entries, done)
     }
 
     /// As [`Attributes::set_many`], for what that left: expired rows are started afresh.
-    pub fn set_left(&self, entries: &[Entry<'_>]) -> Result<Outcome> {
+    pub fn set_left(&self, entries: &[Entry<'_>]) -> Result<Vec<usize>> {
         let (clear, sealed) = values_of(entries)?;
         let (expiries, bins) = (expiries_of(entries)?, bins_of(entries)?);
         let params = (&self.session, names_of(entries)?, clear, sealed, expiries, bins, self.now);
-        outcome(entries, self.db.all(&SET, params, |row| row))
+        left(entries, self.db.all(&SET, params, |row| row))
     }
 
-    /// Replaces attributes that are there.
-    pub fn update_many(&self, entries: &[Entry<'_>]) -> Result<Outcome> {
-        let missing = self.missing_of_many(entries.iter().map(|entry| entry.name))?;
-        if !missing.is_empty() {
-            return Ok(Outcome { missing, ..Outcome::default() });
-        }
+    /// Replaces attributes that are there and locked, whatever they hold; `all_clear` says that all of
+    /// them are in clear.
+    pub fn overwrite(&self, entries: &[Entry<'_>], all_clear: bool) -> Result<()> {
         let (id, names, now) = (&self.session, names_of(entries)?, self.now);
         let (clear, sealed) = values_of(entries)?;
-        let done = if entries.iter().any(|entry| entry.expires_at.is_some()) {
+        let written = if entries.iter().any(|entry| entry.expires_at.is_some()) {
             let params = (id, names, clear, sealed, expiries_of(entries)?, bins_of(entries)?, now);
-            self.db.all(&UPDATE, params, |row| row)
-        } else if entries.iter().any(|entry| entry.value.is_sealed()) {
-            self.db.all(&UPDATE_KEEPING, (id, names, clear, sealed, now), |row| row)
+            self.db.run(&OVERWRITE, params)
+        } else if all_clear && !entries.iter().any(|entry| entry.value.is_sealed()) {
+            self.db.run(&OVERWRITE_CLEAR, (id, names, clear, now))
         } else {
-            self.db.all(&UPDATE_CLEAR, (id, names, clear, now), |row| row)
+            self.db.run(&OVERWRITE_VALUES, (id, names, clear, sealed, now))
         };
-        outcome(entries, done)
+        all_of(entries.len(), written)
     }
 
-    /// Replaces attributes that an outcome left, which are there and locked, whatever they hold.
-    pub fn overwrite(&self, entries: &[Entry<'_>]) -> Result<()> {
-        let (clear, sealed) = values_of(entries)?;
-        let params = (
-            &self.session,
-            names_of(entries)?,
-            clear,
-            sealed,
-            expiries_of(entries)?,
-            bins_of(entries)?,
-            self.now,
-        );
-        let written = self.db.run(&OVERWRITE, params);
-        // What is locked cannot go away, but that it did not is worth a comparison.
-        if written == entries.len() as u64 { Ok(()) } else { Err(Error::DeletedMeanwhile) }
-    }
-
-    /// Has attributes expire at other times; returns the places of those that are not there. If there
-    /// are any the call must fail.
-    pub fn set_expiry_many(&self, names: &[&str], expiries: &[Timestamp]) -> Result<Vec<usize>> {
-        let missing = self.missing_of_many(names.iter().copied())?;
-        if !missing.is_empty() {
-            return Ok(missing);
-        }
+    /// Has attributes that are there and locked expire at other times.
+    pub fn set_expiry_many(&self, names: &[&str], expiries: &[Timestamp]) -> Result<()> {
         let times = ArrayOf::new(expiries.iter().copied())?;
         let bins = ArrayOf::new(expiries.iter().map(|expires_at| expires_at.purge_bin()))?;
-        let params = (&self.session, texts(names)?, times, bins, self.now);
-        let done = self.db.all(&SET_EXPIRY, params, |row| row);
-        let mut missing = Vec::new();
-        for (at, done) in placed(names.iter().copied(), done) {
-            if done.is_none_or(|(created_at, _)| created_at == NOT_THERE) {
-                push(&mut missing, at)?;
-            }
-        }
-        Ok(missing)
+        all_of(names.len(), self.db.run(&SET_EXPIRY, (&self.session, texts(names)?, times, bins, self.now)))
     }
 
-    /// The places of those names in a large list that are not there. To insert rows under them and then
-    /// fail costs a hundred times what it costs to look; that pays from some number of names on.
-    fn missing_of_many<'a>(&self, names: impl ExactSizeIterator<Item = &'a str>) -> Result<Vec<usize>> {
-        const LARGE: usize = 1000;
-        if names.len() <= LARGE {
-            return Ok(Vec::new());
-        }
-        let names = collected(names.map(Ok))?;
-        let found = self.find_many(&names)?.into_iter().enumerate();
-        collected(found.filter(|(_, found)| found.is_none()).map(|(at, _)| Ok(at)))
+    /// Locks the live attributes among these names and says of each whether it is sealed, an error for
+    /// a row that is neither sealed nor clear; `None` for one that is not there.
+    pub fn lock_many(&self, names: &[&str]) -> Result<Vec<Option<Result<bool>>>> {
+        let found = self.db.all(&LOCK, (&self.session, texts(names)?, self.now), |row| row);
+        collected(placed(names.iter().copied(), found).map(|(_, found)| Ok(found.map(is_sealed))))
     }
 
-    /// Whether each of the live attributes among these names is sealed, an error for a row that is
-    /// neither sealed nor clear; `None` for one that is not there.
+    /// As [`Attributes::lock_many`], without a lock.
     pub fn find_many(&self, names: &[&str]) -> Result<Vec<Option<Result<bool>>>> {
         if names.is_empty() {
             return Ok(Vec::new());
@@ -359,18 +286,23 @@ impl Attributes<'_> {
     }
 }
 
-fn outcome(entries: &[Entry<'_>], done: Vec<(TextDatum, Timestamp, Timestamp)>) -> Result<Outcome> {
-    let mut outcome = Outcome::default();
+/// The places of entries that were not written as they were to be.
+fn left(entries: &[Entry<'_>], done: Vec<(TextDatum, Timestamp, Timestamp)>) -> Result<Vec<usize>> {
+    let mut left = Vec::new();
     for (at, done) in placed(entries.iter().map(|entry| entry.name), done) {
         match done {
-            Some((NOT_THERE, _)) => push(&mut outcome.missing, at)?,
-            // The statements cannot tell a wish never to expire from none.
             Some((_, expires_at)) if expires_at == Timestamp::NEVER => {}
+            // The statements cannot tell a wish never to expire from none.
             Some(_) if entries[at].expires_at != Some(Timestamp::NEVER) => {}
-            _ => push(&mut outcome.left, at)?,
+            _ => push(&mut left, at)?,
         }
     }
-    Ok(outcome)
+    Ok(left)
+}
+
+/// What is locked cannot go away, but that it did not is worth a comparison.
+fn all_of(wanted: usize, written: u64) -> Result<()> {
+    if written == wanted as u64 { Ok(()) } else { Err(Error::DeletedMeanwhile) }
 }
 
 /// For each place of a list, what came back under its name. Rows come back in the list's order.
