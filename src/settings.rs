@@ -10,7 +10,7 @@ use sso_attr_core::expiry::Ttl;
 
 /// One hour: what most session stores default to.
 static SESSION_EXPIRATION: GucSetting<i32> = GucSetting::<i32>::new(3600);
-/// Thirty days: an absolute timeout, as OWASP ASVS asks for, that is rarely felt.
+/// Thirty days: an absolute timeout, as OWASP ASVS asks for, that few users notice.
 static SESSION_MAX_LIFETIME: GucSetting<i32> = GucSetting::<i32>::new(30 * 24 * 3600);
 /// One megabyte: far above session state, far below what hurts.
 static MAX_VALUE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
@@ -21,16 +21,16 @@ static KEY_COMMAND: GucSetting<Option<CString>> = GucSetting::<Option<CString>>:
 
 /// One minute: reclaimed space need not be prompt, expiry itself is exact without the purge.
 static PURGE_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60);
-/// A thousand rows: some ten milliseconds, so nobody waits long for a batch, at a small share of
-/// cost for its commit.
+/// A thousand rows: about ten milliseconds, so that nobody waits long for a batch and its commit is
+/// cheap in comparison.
 static PURGE_BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1000);
 
-/// How long a session lasts when sso_session_create or sso_session_renew is not told.
+/// How long a session lasts if sso_session_create or sso_session_renew does not say.
 pub fn session_expiration() -> Ttl {
     Ttl::Micros(i64::from(SESSION_EXPIRATION.get()) * 1_000_000)
 }
 
-/// Seconds after its creation at which a session ends whatever was renewed; `None` is no cap.
+/// Seconds after its creation when a session ends, however it was renewed; `None` is no cap.
 pub fn session_max_lifetime() -> Option<i64> {
     match SESSION_MAX_LIFETIME.get() {
         0 => None,

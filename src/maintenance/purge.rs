@@ -114,7 +114,7 @@ impl Sweep {
 
     fn choose(&mut self, db: &Db, after: Cursor, limit: u64) -> Result<Stage> {
         let fit = (limit / (self.attributes_per_session + 1)).max(1);
-        let expired = purge::over_sessions(db, self.now, after, fit);
+        let expired = purge::expired_sessions(db, self.now, after, fit);
         match expired.last() {
             None => Ok(Stage::Over),
             Some(&last) => {

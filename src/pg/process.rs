@@ -1,4 +1,4 @@
-//! The end of this process, and of those that it starts.
+//! Work at the end of this process, and the end of the programs that it starts.
 
 use std::cell::Cell;
 use std::ffi::c_int;
@@ -20,8 +20,8 @@ unsafe extern "C-unwind" fn exit(_code: c_int, _argument: pg_sys::Datum) {
     }
 }
 
-/// Has `work` done when this process exits, also after FATAL, which unwinds nothing. One piece of work
-/// only: the last one that was asked for.
+/// Runs `work` when this process exits, also after FATAL, which unwinds nothing. Only the last `work`
+/// that was given is run.
 pub fn at_exit(work: fn()) {
     if AT_EXIT.replace(Some(work)).is_none() {
         // SAFETY: a backend of its own process, which keeps what it registers until its end.
@@ -29,14 +29,14 @@ pub fn at_exit(work: fn()) {
     }
 }
 
-/// Has the system kill a program if this process ends without having been able to.
+/// Makes the system kill a program if this process ends without having done so.
 pub fn kill_with_parent(command: &mut Command) {
     let parent = getpid();
-    // SAFETY: between fork and exec it makes two system calls and neither allocates nor locks anything.
+    // SAFETY: between fork and exec the closure only makes system calls: it allocates and locks nothing.
     unsafe {
         command.pre_exec(move || {
             set_parent_process_death_signal(Some(Signal::KILL))?;
-            // It may have ended before.
+            // The parent may have ended before the call.
             if getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
         });
     }

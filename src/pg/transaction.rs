@@ -18,9 +18,9 @@ pub fn is_read_only() -> bool {
     unsafe { pg_sys::XactReadOnly }
 }
 
-/// Whether a transaction is the current one, or a part of it that has not been rolled back.
+/// Whether the id is that of the current transaction or of a part of it that has not been rolled back.
 pub fn is_own(id: u32) -> bool {
-    // SAFETY: inside a transaction; any number may be asked for.
+    // SAFETY: inside a transaction; any id is allowed.
     unsafe { pg_sys::TransactionIdIsCurrentTransactionId(id.into()) }
 }
 

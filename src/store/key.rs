@@ -60,11 +60,11 @@ statement! {
 /// A check value that is known for a key.
 pub struct Check {
     pub value: Vec<u8>,
-    /// The transaction that made it known.
+    /// The transaction that stored it.
     pub transaction: u32,
 }
 
-/// The check values known for a key; none where it has written nothing, one where all is well.
+/// The check values known for a key: none if it has written nothing, one if all is well.
 pub fn checks(db: &Db, key_id: u32) -> Vec<Check> {
     db.all(&CHECKS, (key_id.into(),), |(value, transaction)| Check {
         value: value.to_vec(),
@@ -77,7 +77,7 @@ pub fn all_check_values(db: &Db) -> Vec<(u32, Vec<u8>)> {
     db.all(&ALL_CHECK_VALUES, (), |(key_id, check_value)| (key_id as u32, check_value.to_vec()))
 }
 
-/// Remembers a key that is about to write data.
+/// Stores the check value of a key that is about to write data.
 pub fn register(db: &Db, key_id: u32, check_value: &[u8], now: Timestamp) {
     db.run(&REGISTER, (key_id.into(), check_value, now));
 }
@@ -89,7 +89,7 @@ pub struct Use {
     pub last_expires_at: Timestamp,
 }
 
-/// The keys that stored values name, by a scan of the whole table.
+/// The keys of stored values, by a scan of the whole table.
 pub fn uses(db: &Db) -> Vec<Use> {
     let uses = db.all(&USES, (), |(key_id, attributes, last_expires_at)| {
         let key_id = u32::from_be_bytes(key_id.try_into().ok()?);
@@ -137,7 +137,7 @@ pub fn is_rekey_due(db: &Db, primary: u32, horizon: Timestamp) -> bool {
     db.run(&STALE, (primary.into(), horizon)) > 0
 }
 
-/// Remembers that a whole pass found no value of a key other than `primary`.
+/// Stores that a whole pass found no value of a key other than `primary`.
 pub fn mark_rekeyed(db: &Db, primary: u32, now: Timestamp) {
     db.run(&MARK_REKEYED, (primary.into(), now));
 }

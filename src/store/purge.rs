@@ -1,8 +1,8 @@
 //! What the purge removes, and its own record.
 //!
-//! These statements are the exception to "the session id as a bare parameter": they look for rows
-//! by their end. They never wait for a row that someone else has locked, and delete only what they
-//! have locked, by where it is, which is a fifth faster than through the index again.
+//! These statements are the exception to "the session id as a bare parameter": they find rows by their
+//! expiry. They never wait for a row that someone else has locked. They delete only rows that they have
+//! locked, by ctid, which is a fifth faster than by the index again.
 
 use sso_attr_core::Result;
 use sso_attr_core::expiry::Timestamp;
@@ -30,7 +30,7 @@ pub struct Run<'a> {
     pub ended_at: Timestamp,
     /// Rows removed by the whole sweep.
     pub removed: u64,
-    /// Those of them that no earlier record of the same sweep has counted.
+    /// Those that no earlier record of the same sweep has counted.
     pub uncounted: u64,
     pub error: Option<&'a str>,
 }
@@ -46,8 +46,8 @@ pub struct Status {
     pub oldest: Option<Timestamp>,
 }
 
-// "purge_bin < 'infinity'" is implied by the comparison with a time, but only with it written down
-// does a plan for any time know that the partial index will do.
+// "purge_bin < 'infinity'" follows from the comparison with a time, but the planner, which does not know
+// the time, uses the partial index only if the condition is written down.
 
 statement! {
     /// Many attributes of one session can stand at one cursor, so the search goes on from it, not after it.
@@ -63,7 +63,7 @@ statement! {
           RETURNING a.purge_bin, a.session_id"
 }
 statement! {
-    OVER_SESSIONS(Time, Time, Id, Int) -> (Time, Id) =
+    EXPIRED_SESSIONS(Time, Time, Id, Int) -> (Time, Id) =
         "SELECT purge_bin, id FROM sso_attr.session
           WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity' AND purge_bin OPERATOR(pg_catalog.<=) $1
             AND ROW (purge_bin, id) OPERATOR(pg_catalog.>) ROW ($2, $3)
@@ -71,8 +71,8 @@ statement! {
           ORDER BY purge_bin, id LIMIT $4"
 }
 statement! {
-    /// Asks the session again: one found earlier can have been opened afresh since. LATERAL, since
-    /// no estimate of how many attributes a session has may lead to a scan of the table.
+    /// Checks the session again, since it may have been opened afresh after it was found. LATERAL,
+    /// so that no estimate of how many attributes a session has leads to a scan of the table.
     DELETE_ATTRIBUTES_OF(Array<Id>, Time, Int) =
         "WITH orphaned AS MATERIALIZED (
               SELECT a.ctid FROM pg_catalog.unnest($1) AS over (id)
@@ -87,7 +87,7 @@ statement! {
           WHERE a.ctid OPERATOR(pg_catalog.=) orphaned.ctid"
 }
 statement! {
-    /// OFFSET keeps the look-ups from becoming a join, for the same reason.
+    /// OFFSET keeps the planner from turning the look-ups into a join, for the same reason.
     LOCK_EMPTY(Array<Id>, Time, Int) -> (Id) =
         "SELECT s.id FROM sso_attr.session AS s
           WHERE s.id OPERATOR(pg_catalog.=) ANY ($1) AND s.expires_at OPERATOR(pg_catalog.<=) $2
@@ -96,8 +96,8 @@ statement! {
           LIMIT $3 FOR UPDATE OF s SKIP LOCKED"
 }
 statement! {
-    /// Looks again at what the lock now keeps from changing: an attribute whose insertion was
-    /// under way before would make the cascade wait for whoever holds it.
+    /// Checks again, now that the lock keeps others from inserting: the cascade would wait for whoever
+    /// holds an attribute that was inserted before.
     DELETE_EMPTY(Array<Id>) =
         "DELETE FROM sso_attr.session AS s
           WHERE s.id OPERATOR(pg_catalog.=) ANY ($1)
@@ -142,7 +142,7 @@ statement! {
           FROM replaced"
 }
 statement! {
-    /// Ends within one bin are in no order, so all of the oldest one are looked at.
+    /// Within a bin the index has no order by expiry, so all rows of the oldest bin are read.
     OLDEST(Time) -> (Null<Time>) =
         "SELECT LEAST(
               (SELECT pg_catalog.min(expires_at) FROM sso_attr.attribute
@@ -165,21 +165,21 @@ pub fn delete_attributes(db: &Db, now: Timestamp, from: Cursor, limit: u64) -> (
     (removed.len() as u64, *last.unwrap_or(&from))
 }
 
-/// The sessions that are over, after a cursor.
-pub fn over_sessions(db: &Db, now: Timestamp, after: Cursor, limit: u64) -> Vec<Cursor> {
-    db.all(&OVER_SESSIONS, (now, after.bin, &after.session, count(limit)), cursor)
+/// Expired sessions, after a cursor.
+pub fn expired_sessions(db: &Db, now: Timestamp, after: Cursor, limit: u64) -> Vec<Cursor> {
+    db.all(&EXPIRED_SESSIONS, (now, after.bin, &after.session, count(limit)), cursor)
 }
 
 fn cursor((bin, session): (Timestamp, Uuid)) -> Cursor {
     Cursor { bin, session }
 }
 
-/// Deletes attributes of those sessions that are over, and counts them.
+/// Deletes the attributes of those of the sessions that have expired, and counts them.
 pub fn delete_attributes_of(db: &Db, sessions: &[Uuid], now: Timestamp, limit: u64) -> Result<u64> {
     Ok(db.run(&DELETE_ATTRIBUTES_OF, (ids(sessions)?, now, count(limit))))
 }
 
-/// Deletes those sessions that are over and have no attributes, and counts them.
+/// Deletes those of the sessions that have expired and have no attributes, and counts them.
 pub fn delete_empty(db: &Db, sessions: &[Uuid], now: Timestamp, limit: u64) -> Result<u64> {
     let locked = db.all(&LOCK_EMPTY, (ids(sessions)?, now, count(limit)), |(id,)| id);
     let deleted = db.run(&DELETE_EMPTY, (ids(&locked)?,));
@@ -189,19 +189,18 @@ pub fn delete_empty(db: &Db, sessions: &[Uuid], now: Timestamp, limit: u64) -> R
     Ok(deleted)
 }
 
-/// Has sessions created by `latest` expire now, and counts them. They are found by the time in their
-/// id, of which `bound` is the first that is too young.
+/// Makes sessions that were created by `latest` expire now, and counts them. They are found by the time
+/// in their id; `bound` is the first id that is too young.
 pub fn end_aged(db: &Db, bound: Uuid, latest: Timestamp, now: Timestamp, limit: u64) -> u64 {
     db.run(&END_AGED, (&bound, latest, now, count(limit), now.purge_bin()))
 }
 
-/// The version of the extension that this database has, which can lag behind the library.
+/// The version of the extension in this database, which can be older than the library.
 pub fn installed_version(db: &Db) -> Option<String> {
     db.one(&VERSION, (), |(version,)| version.to_owned())
 }
 
-/// Records a run, unless it has removed nothing and ended as the one before: idle sweeps write
-/// nothing.
+/// Records a run, unless it removed nothing and ended like the one before: idle sweeps write nothing.
 pub fn record(db: &Db, run: &Run<'_>) {
     let last_error = db.one(&LAST_RUN, (), |(.., error)| error.map(str::to_owned)).flatten();
     if run.uncounted == 0 && last_error.as_deref() == run.error {

@@ -15,8 +15,8 @@ use super::text::{self, MAX_BYTES};
 use crate::pg::process;
 
 /// How long the program may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How often a cancelled query is noticed meanwhile.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+/// How often a cancelled query is checked for meanwhile.
 const TICK: Duration = Duration::from_millis(100);
 
 thread_local! {
@@ -24,7 +24,7 @@ thread_local! {
     static GROUP: Cell<Option<Pid>> = const { Cell::new(None) };
 }
 
-/// Ends all that the command has started, but for what has left its group.
+/// Ends everything that the command has started, except processes that have left its group.
 fn end_group() {
     if let Some(group) = GROUP.take() {
         let _ = kill_process_group(group, Signal::KILL);
@@ -43,13 +43,14 @@ impl Running {
         Ok(Running(shell))
     }
 
-    /// Whether the shell has ended. It stays a zombie, so that its number stays that of its group.
+    /// Whether the shell has ended. It stays a zombie, so that no other process gets its id, which is
+    /// that of its group.
     fn has_ended(&self) -> std::io::Result<bool> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         Ok(waitid(WaitId::Pid(Pid::from_child(&self.0)), options)?.is_some())
     }
 
-    /// Ends what the shell has left behind and returns how the shell itself has ended.
+    /// Ends what the shell has left running and returns its own exit status.
     fn status(mut self) -> std::io::Result<ExitStatus> {
         end_group();
         self.0.wait()
@@ -64,7 +65,7 @@ impl Drop for Running {
     }
 }
 
-/// Runs the command by the shell and returns what it writes. A reason holds none of it.
+/// Runs the command by the shell and returns its output. A reason contains none of it.
 pub fn output(command: &OsStr) -> Result<Zeroizing<Vec<u8>>, String> {
     let failed = |error: std::io::Error| format!("sso_attr.key_command cannot be run: {}.", error.kind());
     let mut shell = Command::new("/bin/sh");
@@ -73,13 +74,13 @@ pub fn output(command: &OsStr) -> Result<Zeroizing<Vec<u8>>, String> {
     let Some(mut stdout) = running.0.stdout.take() else {
         return Err("sso_attr.key_command has no output.".into());
     };
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIME_LIMIT;
     let mut text = text::buffer(MAX_BYTES)?;
     let mut chunk = Zeroizing::new([0u8; 4096]);
     loop {
         pgrx::check_for_interrupts!();
         if Instant::now() >= deadline {
-            return Err(format!("sso_attr.key_command took longer than {} seconds.", PATIENCE.as_secs()));
+            return Err(format!("sso_attr.key_command took longer than {} seconds.", TIME_LIMIT.as_secs()));
         }
         let tick = Timespec { tv_sec: 0, tv_nsec: TICK.subsec_nanos().into() };
         match poll(&mut [PollFd::new(&stdout, PollFlags::IN)], Some(&tick)) {
@@ -102,7 +103,7 @@ pub fn output(command: &OsStr) -> Result<Zeroizing<Vec<u8>>, String> {
     Ok(text)
 }
 
-/// Waits for the shell's end, which follows that of its output.
+/// Waits for the shell to end after its output has.
 fn exit(running: Running, deadline: Instant) -> Result<(), String> {
     let unknown =
         |error: std::io::Error| format!("sso_attr.key_command cannot be waited for: {}.", error.kind());

@@ -29,7 +29,7 @@ pub struct Sealer {
     ring: Rc<Keyring>,
 }
 
-/// Checks the primary key against the database, which it is made known to before its first use.
+/// Checks the primary key against the database, which stores its check value before its first use.
 pub fn sealer(db: &Db) -> Result<Sealer> {
     let ring = keyring()?;
     let key = ring.primary();
@@ -44,8 +44,8 @@ pub fn sealer(db: &Db) -> Result<Sealer> {
     if stored.is_empty() {
         key::register(db, key.id(), &key.check_value(), clock::now());
     }
-    // A row of our own transaction may still be rolled back, also to a savepoint; any other that is
-    // seen is there for good.
+    // A row of our own transaction may still be rolled back, also to a savepoint; any other visible one
+    // is committed.
     if stored.iter().any(|stored| !transaction::is_own(stored.transaction)) {
         CONFIRMED.with_borrow_mut(|confirmed| confirmed.push(known));
     }
@@ -58,8 +58,8 @@ impl Sealer {
         self.ring.primary().id()
     }
 
-    /// Opens a sealed value with the keyring at hand: no key is fetched for it, and why it does not
-    /// open is not looked into.
+    /// Opens a sealed value with this keyring. If that fails, no key is fetched and no better reason is
+    /// looked for.
     pub fn open(&self, place: Place<'_>, envelope: &mut [u8]) -> Result<()> {
         envelope::open(&self.ring, place, envelope).map(|_| ())
     }
@@ -71,14 +71,14 @@ impl Sealer {
         Ok(envelope)
     }
 
-    /// Seals an envelope that has been opened where it stands.
+    /// Seals an envelope that has been opened in place.
     pub fn seal_again(&self, place: Place<'_>, envelope: &mut [u8]) -> Result<()> {
         envelope::seal(self.ring.primary(), place, envelope)
     }
 }
 
-/// Opens a sealed value where it stands. Where that fails, a key that is not the one that wrote the
-/// data is told from a value that was altered.
+/// Opens a sealed value in place. If that fails, the error distinguishes a key that did not write the
+/// data from a value that was altered.
 pub fn open(place: Place<'_>, envelope: &mut [u8]) -> Result<()> {
     let id = envelope::key_id(envelope)?;
     let ring = ring::with_key(id)?;

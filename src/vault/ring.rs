@@ -1,8 +1,8 @@
-//! The keyring in force: read from a file or a command, when a key is first needed and again when
-//! it can have changed.
+//! The keyring in force: read from a file or a command when a key is first needed, and again when it
+//! may have changed.
 //!
-//! Every backend reads for itself and nothing is read at server start, so no key is inherited by
-//! fork or shared in memory. A source that stops to be usable leaves the last good keyring in use.
+//! Every backend reads it for itself and nothing is read at server start, so no key is inherited by
+//! fork or in shared memory. If a source becomes unusable, the last good keyring stays in use.
 
 use std::cell::RefCell;
 use std::ffi::OsString;
@@ -24,13 +24,13 @@ use super::text::{self, MAX_BYTES};
 use crate::pg::clock;
 use crate::settings;
 
-/// How long a statement goes on with what it found when it first looked. A look costs two
+/// How long a statement uses what it found before it checks the source again. A check costs two
 /// microseconds, a quarter of a call that finds a value; a statement can make millions of calls.
-const LOOK_VALID: Duration = Duration::from_secs(1);
+const CHECK_VALID: Duration = Duration::from_secs(1);
 
-/// How long the output of the command is believed.
+/// How long the output of the command is used.
 const COMMAND_VALID: Duration = Duration::from_secs(300);
-/// How soon it is asked again for a key that it did not have.
+/// How soon the command is run again for a key that was not in its output.
 const COMMAND_RETRY: Duration = Duration::from_secs(10);
 
 #[derive(PartialEq, Eq)]
@@ -39,7 +39,7 @@ enum Source {
     Command(OsString),
 }
 
-/// What changes when a file is replaced or rewritten; `None` where it cannot be looked at.
+/// What changes when a file is replaced or rewritten.
 #[derive(PartialEq, Eq)]
 struct Stamp {
     identity: (u64, u64, u64),
@@ -59,15 +59,17 @@ impl Stamp {
 
 struct InForce {
     source: Source,
+    /// `None` if there is no file or its metadata cannot be read.
     stamp: Option<Stamp>,
     read_at: Instant,
-    /// A file changed so shortly before it was read may change again under the same times.
+    /// Whether any later change shows in the stamp. A file that was changed just before it was read may
+    /// change again with the same times.
     settled: bool,
     outcome: std::result::Result<Rc<Keyring>, String>,
 }
 
 thread_local! {
-    /// What the last look found, when it was, and for which statement.
+    /// What the last check found, by which statement, and when.
     static FOUND: RefCell<Option<(Timestamp, Instant, Rc<Keyring>)>> = const { RefCell::new(None) };
     static IN_FORCE: RefCell<Option<Rc<InForce>>> = const { RefCell::new(None) };
 }
@@ -80,7 +82,7 @@ pub fn is_configured() -> bool {
 /// The keyring in force.
 pub fn current() -> Result<Rc<Keyring>> {
     let statement = clock::statement_start();
-    let found = FOUND.take().filter(|(by, at, _)| *by == statement && at.elapsed() < LOOK_VALID);
+    let found = FOUND.take().filter(|(by, at, _)| *by == statement && at.elapsed() < CHECK_VALID);
     let found = match found {
         Some(found) => found,
         None => (statement, Instant::now(), refreshed(COMMAND_VALID)?),
@@ -90,7 +92,7 @@ pub fn current() -> Result<Rc<Keyring>> {
     Ok(ring)
 }
 
-/// The keyring in force, asked for anew where its source is a command and it lacks this key.
+/// The keyring in force, read again if its source is a command and it lacks this key.
 pub fn with_key(id: u32) -> Result<Rc<Keyring>> {
     let ring = current()?;
     if ring.get(id).is_some() {
@@ -100,7 +102,7 @@ pub fn with_key(id: u32) -> Result<Rc<Keyring>> {
     refreshed(COMMAND_RETRY)
 }
 
-/// Whether the next use of a key has a command run, which can take seconds.
+/// Whether the next use of a key runs a command, which can take seconds.
 pub fn is_fetch_due() -> bool {
     let Some(command) = settings::key_command() else { return false };
     let source = Source::Command(command);
@@ -111,8 +113,8 @@ pub fn is_fetch_due() -> bool {
     })
 }
 
-/// Looks for a newer keyring than the one that a command wrote some time ago. That there is none to be
-/// had is told when it is used.
+/// Reads the keyring again if a command wrote it some time ago. An error is raised only when a key is
+/// used.
 pub fn renew() {
     FOUND.take();
     let _ = refreshed(COMMAND_RETRY);
@@ -133,7 +135,7 @@ fn refreshed(command_valid: Duration) -> Result<Rc<Keyring>> {
         Source::File(path) => std::fs::metadata(path).ok().as_ref().map(Stamp::of),
         Source::Command(_) => None,
     };
-    // Cloned out while it is worked on: a WARNING or a cancelled command may leave early.
+    // Cloned, so that nothing is borrowed when a WARNING or a cancelled command leaves this function.
     let former = IN_FORCE.with_borrow(Clone::clone).filter(|former| former.source == source);
     let in_force = match former {
         Some(former) if is_fresh(&former, &stamp, command_valid) => former,
@@ -158,7 +160,7 @@ fn is_fresh(former: &InForce, stamp: &Option<Stamp>, command_valid: Duration) ->
     }
 }
 
-/// Reads the source; `seen` is the stamp that a file had when it was looked at.
+/// Reads the source; `seen` is the stamp that a file had before.
 fn read_again(source: Source, seen: Option<Stamp>, former: Option<&InForce>) -> InForce {
     let (stamp, read) = match &source {
         Source::File(path) => match open_file(path) {
@@ -171,7 +173,7 @@ fn read_again(source: Source, seen: Option<Stamp>, former: Option<&InForce>) -> 
     let parsed = read.and_then(|text| {
         Keyring::parse(&text).map(Rc::new).map_err(|fault| format!("The keyring is malformed. {fault}."))
     });
-    // A change is told once, not with every call.
+    // A change is reported once, not with every call.
     let news = matches!(source, Source::Command(_)) || former.is_none_or(|former| former.stamp != stamp);
     let outcome = match (parsed, former.map(|former| &former.outcome)) {
         (Err(reason), Some(Ok(last_good))) => {
@@ -199,7 +201,7 @@ fn is_past(seconds: i64) -> bool {
         .is_ok_and(|now| i64::try_from(now.as_secs()).is_ok_and(|now| now > seconds.saturating_add(1)))
 }
 
-/// Opens the file without waiting for anybody, as a pipe would have a reader do.
+/// Opens the file without waiting: opening a pipe waits for a writer.
 fn open_file(path: &Path) -> std::io::Result<(File, Metadata)> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
@@ -207,8 +209,8 @@ fn open_file(path: &Path) -> std::io::Result<(File, Metadata)> {
     Ok((file, metadata))
 }
 
-/// Checks and reads the open file. A reason names neither the path, which is for superusers only, nor
-/// any of its bytes.
+/// Checks and reads the open file. A reason contains neither the path, which only superusers may see,
+/// nor any of the file's bytes.
 fn read_file(file: File, metadata: &Metadata) -> std::result::Result<Zeroizing<Vec<u8>>, String> {
     if !metadata.is_file() {
         return Err("The keyring file is not a regular file.".into());
