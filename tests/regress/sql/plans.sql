@@ -15,6 +15,7 @@ SELECT updated AS before, hot AS hot_before FROM test.hot WHERE what = 'sso_attr
 SELECT sso_attr_update(:'ust', 'a', 2), sso_attr_update(:'ust', 'b', 2), sso_attr_update(:'ust', 'c', 2), sso_attr_set(:'ust', 'b', 3);
 SELECT sso_attr_update_many(:'ust', '[{"name":"a","value":4},{"name":"b","value":4},{"name":"c","value":4}]'), sso_attr_set_many(:'ust', '[{"name":"a","value":5},{"name":"b","value":5}]');
 SELECT sso_attr_update(:'ust', 'a', 6, encrypt => true), sso_attr_set(:'ust', 'c', 6, encrypt => false);
+SELECT sso_attr_compare_and_set(:'ust', 'a', '6', '7'), sso_attr_increment(:'ust', 'b'), sso_attr_increment(:'ust', 'c', 2), sso_session_save(:'ust', '{"a": 8, "b": 9}') IS NOT NULL;
 SELECT updated - :before, hot - :hot_before FROM test.hot WHERE what = 'sso_attr.attribute';
 COMMIT;
 -- An expiry that moves within ten minutes leaves the index too; one that moves to never does not.
@@ -72,6 +73,11 @@ BEGIN
         END LOOP;
         token := sso_session_rotate(token);
         PERFORM sso_session_list('plans-bob'), sso_session_verify(token);
+        PERFORM count(*) FROM sso_session_load(token), sso_session_list('plans-bob') AS listed WHERE sso_session_end_one('plans-none', listed.session_id);
+        PERFORM sso_session_save(token, '{"here": 1, "saved": 2}', '{sealed}', 36000 + i * 600), sso_session_save(token, '{"here": 2}', replace => true);
+        token := sso_session_rotate(token, 'plans-bob', 'token-of-plans-bob-rotated-' || i);
+        PERFORM sso_session_create('plans-carol', keep_newest => 2);
+        PERFORM sso_session_end_one('plans-carol', session_id) FROM sso_session_list('plans-carol') WHERE i % 3 = 0;
         PERFORM sso_session_create('plans-bob', ust => 'token-of-plans-bob-number-' || i);
         PERFORM sso_session_end('token-of-plans-bob-number-' || i);
     END LOOP;
