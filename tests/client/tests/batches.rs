@@ -12,12 +12,17 @@ fn items(numbers: impl Iterator<Item = usize>) -> Value {
 }
 
 const UPDATE: &str = "SELECT sso_attr_update_many($1, $2)";
-const EVERY_VERB: [&str; 5] = [
+const EVERY_VERB: [&str; 9] = [
     UPDATE,
     "SELECT sso_attr_set_many($1, $2)",
     "SELECT sso_attr_create_many($1, $2)",
     "SELECT sso_attr_set_expiry_many($1, (SELECT jsonb_agg(item - 'value') FROM jsonb_array_elements($2) AS item))",
     "SELECT sso_attr_delete_many($1, ARRAY(SELECT item->>'name' FROM jsonb_array_elements($2) AS item))",
+    // Every call renews the session too.
+    "SELECT sso_session_save($1, (SELECT jsonb_object_agg(item->>'name', item->'value') FROM jsonb_array_elements($2) AS item), expiration => 3600 + 36000 * random())",
+    "SELECT sso_session_save($1, '{}', ARRAY(SELECT item->>'name' FROM jsonb_array_elements($2) AS item), 3600 + 36000 * random())",
+    "SELECT sso_session_save($1, '{\"n0007\": 1, \"n0040\": 2}', expiration => 3600 + 36000 * random(), replace => ($2)::jsonb IS NOT NULL)",
+    "SELECT sso_attr_increment($1, item->>'name') FROM jsonb_array_elements($2) AS item LIMIT 1",
 ];
 
 #[test]

@@ -23,8 +23,11 @@ fn a_dump_opens_elsewhere_with_the_same_keyring_only() -> Result {
     client.execute("SELECT sso_attr_create($1, 'sealed', 'a secret'::text, encrypt => true)", &[&ust])?;
     client
         .execute("SELECT sso_attr_create($1, 'large', repeat('secret', 9000), encrypt => true)", &[&ust])?;
+    // A token that was adopted leads to its session there too.
+    let rotate = "SELECT sso_session_rotate($1, new_ust => 'token-that-a-framework-chose')";
+    let ust: String = client.query_one(rotate, &[&ust])?.get(0);
     let before = contents(&mut client)?;
-    assert_eq!(before.len(), 4);
+    assert_eq!(before.len(), 5);
     let plain = source.directory().join("plain").display().to_string();
     let custom = source.directory().join("custom").display().to_string();
     source.run(&["pg_dump", "--format=plain", "--file", &plain, "postgres"])?;

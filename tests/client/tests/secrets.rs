@@ -16,6 +16,8 @@ const CLEAR: &str = "Zq8-clear-plaintext-Zq8";
 const NAME: &str = "Zq8-name-of-an-attribute-Zq8";
 /// A token issued elsewhere; its text is its secret.
 const ADOPTED: &str = "Zq8-adopted-token-of-another-issuer-Zq8";
+/// One that a rotation adopts.
+const ROTATED: &str = "Zq8-rotated-token-of-another-issuer-Zq8";
 
 /// What must be found nowhere, each with a name for it.
 struct Needles(Vec<(String, Vec<u8>)>);
@@ -25,6 +27,7 @@ impl Needles {
         let mut needles = Needles(Vec::new());
         needles.add("the encrypted plaintext", SECRET.as_bytes());
         needles.add("the adopted token", ADOPTED.as_bytes());
+        needles.add("the token of a rotation", ROTATED.as_bytes());
         needles.add_secret_bytes("the key", &KEY);
         needles
     }
@@ -133,8 +136,16 @@ fn exercise(client: &mut Client) -> Result<(Vec<String>, String)> {
                        {"name": "many", "value": [SECRET], "encrypt": true}]);
     client.execute("SELECT sso_attr_set_many($1, $2)", &[&ust, &items])?;
     client.execute("SELECT sso_attr_update_many($1, $2)", &[&ust, &items])?;
+    let save = "SELECT sso_session_save($1, $2, encrypt => '{saved}')";
+    client.execute(save, &[&ust, &json!({"saved": "to be replaced", "large": large(SECRET)})])?;
+    let compare = "SELECT sso_attr_compare_and_set($1, 'saved', $2, $3)";
+    client.execute(compare, &[&ust, &json!("to be replaced"), &json!(SECRET)])?;
+    client.execute(compare, &[&ust, &json!(SECRET), &json!(["no", SECRET])])?;
+    client.execute(compare, &[&ust, &json!(SECRET), &json!("never")])?;
+    client.execute("SELECT sso_attr_set_json($1, 'saved', $2)", &[&ust, &json!({"a": SECRET})])?;
+    client.execute("SELECT * FROM sso_session_load($1)", &[&ust])?;
     let all: String = client.query_one("SELECT sso_attr_get_all($1)::text", &[&ust])?.get(0);
-    assert_eq!(all.matches(SECRET).count(), 4, "the secret is stored");
+    assert_eq!(all.matches(SECRET).count(), 5, "the secret is stored");
 
     let wrong = ust.clone() + "A";
     client
@@ -154,6 +165,19 @@ fn exercise(client: &mut Client) -> Result<(Vec<String>, String)> {
     refuse(client.execute("SELECT sso_session_end_all('secrets', $1)", &[&wrong]))?;
     refuse(client.execute(adopt, &[&ADOPTED]))?;
     refuse(client.execute(adopt, &[&ust]))?;
+    let rotate = "SELECT sso_session_rotate($1, 'secrets', $2)";
+    refuse(client.execute(rotate, &[&ust, &ADOPTED]))?;
+    refuse(client.execute(rotate, &[&ust, &ust]))?;
+    refuse(client.execute(rotate, &[&wrong, &ROTATED]))?;
+    client.execute(rotate, &[&ADOPTED, &ROTATED])?;
+    refuse(client.execute(rotate, &[&ROTATED, &ADOPTED]))?;
+    refuse(client.execute("SELECT sso_session_rotate($1, 'other')", &[&ROTATED]))?;
+    refuse(client.execute(save, &[&wrong, &json!({"a": SECRET})]))?;
+    refuse(client.execute(save, &[&ust, &json!([SECRET])]))?;
+    refuse(client.execute("SELECT sso_session_save($1, $2, expiration => -1)", &[&ust, &json!({"a": SECRET})]))?;
+    refuse(client.execute("SELECT sso_attr_increment($1, 'sealed')", &[&ust]))?;
+    refuse(client.execute("SELECT sso_attr_compare_and_set($1, 'absent', $2, $2)", &[&ust, &json!(SECRET)]))?;
+    refuse(client.execute("SELECT sso_session_create('secrets', 'app', $1::text)", &[&ROTATED]))?;
     for data in [
         json!(SECRET),
         json!({"name": "a", "value": SECRET}),
@@ -179,7 +203,7 @@ fn exercise(client: &mut Client) -> Result<(Vec<String>, String)> {
         &[],
     )?;
     refuse(client.execute("SELECT sso_attr_get($1, 'sealed')", &[&ust]))?;
-    client.execute("SELECT sso_session_end($1)", &[&ADOPTED])?;
+    client.execute("SELECT sso_session_end($1)", &[&ROTATED])?;
     Ok((vec![first, ust], errors))
 }
 

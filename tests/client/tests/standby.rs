@@ -3,7 +3,7 @@
 use sso_attr_client_tests::{Result, SOON, Server, open_session, refusal, wait_until};
 
 /// Every function that only reads, `$1` being the token, `clear` and `sealed` being there.
-const READS: [&str; 17] = [
+const READS: [&str; 20] = [
     "SELECT sso_attr_get($1, 'clear')::text",
     "SELECT sso_attr_get($1, 'sealed')::text",
     "SELECT sso_attr_get_text($1, 'clear')",
@@ -16,6 +16,9 @@ const READS: [&str; 17] = [
     "SELECT sso_attr_get_all($1)::text",
     "SELECT sso_attr_exists_many($1, '{clear,absent}')::text",
     "SELECT s::text FROM sso_session_get($1) AS s",
+    "SELECT l::text FROM sso_session_load($1) AS l",
+    "SELECT count(*)::text FROM sso_session_load($1 || 'x')",
+    "SELECT count(*)::text FROM sso_attr_check() WHERE $1::text <> ''",
     "SELECT sso_session_verify($1)::text",
     "SELECT sso_session_verify($1 || 'x')::text",
     "SELECT string_agg(l::text, ',') FROM sso_session_get($1) AS s, sso_session_list(s.user_id) AS l",
@@ -24,16 +27,26 @@ const READS: [&str; 17] = [
 ];
 
 /// Every function that writes.
-const WRITES: [&str; 19] = [
+const WRITES: [&str; 29] = [
     "SELECT sso_session_create($1)",
+    "SELECT sso_session_create($1, 'app', '192.0.2.1'::text, keep_newest => 1)",
     "SELECT sso_session_renew($1, 7200)",
+    "SELECT sso_session_save($1, '{\"clear\": 1}')",
+    "SELECT sso_session_save($1, '{}', '{clear}')",
+    "SELECT sso_session_save($1, '{}', replace => true)",
     "SELECT sso_session_rotate($1)",
+    "SELECT sso_session_rotate($1, 'reader', 'token-that-a-framework-chose')",
     "SELECT sso_session_end($1)",
+    "SELECT sso_session_end_one(user_id, session_id) FROM sso_session_get($1)",
     "SELECT sso_session_end_all((SELECT user_id FROM sso_session_get($1)))",
     "SELECT sso_attr_create($1, 'absent', 1)",
     "SELECT sso_attr_update($1, 'clear', 1)",
     "SELECT sso_attr_update($1, 'sealed', 1)",
     "SELECT sso_attr_set($1, 'clear', 1)",
+    "SELECT sso_attr_set_json($1, 'clear', '1')",
+    "SELECT sso_attr_compare_and_set($1, 'clear', '\"in clear\"', '1')",
+    "SELECT sso_attr_increment($1, 'absent')",
+    "SELECT sso_attr_increment($1, 'streamed')",
     "SELECT sso_attr_take($1, 'clear')",
     "SELECT sso_attr_delete($1, 'clear')",
     "SELECT sso_attr_set_expiry($1, 'clear', 60)",
