@@ -1,0 +1,134 @@
+//! PgBouncer in transaction mode between clients and server: each statement of a client may run on
+//! another connection to the server, between statements of other clients.
+
+use postgres::error::SqlState;
+use postgres::types::{ToSql, Type};
+use postgres::{Client, Config, NoTls};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use sso_attr_client_tests::*;
+
+/// More clients than connections to the server, so that they take turns on each.
+const CLIENTS: usize = 20;
+const CONNECTIONS: usize = 3;
+const ROUNDS: usize = 25;
+
+/// A PgBouncer in front of a server, with its files in the server's directory.
+struct Pooler<'a> {
+    server: &'a Server,
+}
+
+impl<'a> Pooler<'a> {
+    fn start(server: &'a Server) -> Result<Pooler<'a>> {
+        let directory = server.directory().display();
+        let configuration = format!(
+            "[databases]\n* = host={directory} port=5432 user=postgres\n\
+             [pgbouncer]\npool_mode = transaction\ndefault_pool_size = {CONNECTIONS}\nauth_type = any\n\
+             listen_port = 6432\nunix_socket_dir = {directory}\n\
+             logfile = {directory}/pooler.log\npidfile = {directory}/pooler.pid\n"
+        );
+        let file = format!("{directory}/pooler.ini");
+        server.run_with_input(&["tee", &file], &configuration)?;
+        server.run(&["/usr/sbin/pgbouncer", "--daemon", &file])?;
+        let pooler = Pooler { server };
+        wait_until("the pooler accepts connections", SOON, || Ok(pooler.connect().is_ok()))?;
+        Ok(pooler)
+    }
+
+    fn connect(&self) -> Result<Client> {
+        let mut config = Config::new();
+        config.host_path(self.server.directory()).port(6432).user("app").dbname("postgres");
+        Ok(config.connect(NoTls)?)
+    }
+
+    fn process(&self) -> Result<Pid> {
+        let file = std::fs::read_to_string(self.server.directory().join("pooler.pid"))?;
+        Ok(Pid::from_raw(file.trim().parse()?).ok_or("no process has the id 0")?)
+    }
+}
+
+impl Drop for Pooler<'_> {
+    fn drop(&mut self) {
+        let stopped = self.process().and_then(|pid| Ok(kill_process(pid, Signal::TERM)?));
+        if let Err(error) = stopped {
+            eprintln!("a pooler is left behind: {error}");
+        }
+    }
+}
+
+/// A parameter and its type, which spares the driver a named statement to ask the server for it.
+type Typed<'a> = (&'a (dyn ToSql + Sync), Type);
+
+fn text<'a>(value: &'a (dyn ToSql + Sync)) -> Typed<'a> {
+    (value, Type::TEXT)
+}
+
+fn jsonb(value: &Value) -> Typed<'_> {
+    (value, Type::JSONB)
+}
+
+/// What one client does with a session of its own; every answer must be about that session.
+fn use_a_session(client: &mut Client, user: &str) -> Result {
+    let create = "SELECT sso_session_create($1, 'pooler')";
+    let ust: String = client.query_typed_one(create, &[text(&user)])?.get(0);
+    for round in 0..ROUNDS {
+        let value = json!({"user": user, "round": round});
+        let set = "SELECT sso_attr_set_json($1, 'mine', $2)";
+        let created: bool = client.query_typed_one(set, &[text(&ust), jsonb(&value)])?.get(0);
+        assert_eq!(created, round == 0);
+        let get = "SELECT sso_attr_get($1, 'mine')";
+        let found: Value = client.query_typed_one(get, &[text(&ust)])?.get(0);
+        assert_eq!(found, value);
+
+        let missing =
+            client.query_typed("SELECT sso_attr_update_json($1, $2, 'null')", &[text(&ust), text(&user)]);
+        let missing = refusal(missing)?;
+        assert_eq!(*missing.code(), SqlState::NO_DATA_FOUND);
+        assert_eq!(missing.detail(), Some(format!("Missing: \"{user}\".").as_str()));
+
+        let save = "SELECT sso_session_save($1, $2, '{}', 600, encrypt => '{secret}')";
+        client.query_typed(save, &[text(&ust), jsonb(&json!({"secret": user, "round": round}))])?;
+        let load = "SELECT user_id, attributes FROM sso_session_load($1)";
+        let session = client.query_typed_one(load, &[text(&ust)])?;
+        assert_eq!(session.get::<_, &str>(0), user);
+        assert_eq!(session.get::<_, Value>(1), json!({"mine": value, "secret": user, "round": round}));
+
+        // A transaction keeps its connection until it ends.
+        let mut transaction = client.transaction()?;
+        transaction.query_typed(set, &[text(&ust), jsonb(&json!("undone"))])?;
+        let found: Value = transaction.query_typed(get, &[text(&ust)])?[0].get(0);
+        assert_eq!(found, json!("undone"));
+        transaction.rollback()?;
+    }
+    assert!(client.query_typed_one("SELECT sso_session_end($1)", &[text(&ust)])?.get::<_, bool>(0));
+    let ended = client.query_typed("SELECT sso_attr_get_all($1)", &[text(&ust)]);
+    assert_eq!(*refusal(ended)?.code(), SqlState::INVALID_AUTHORIZATION_SPECIFICATION);
+    assert!(client.query_typed("SELECT FROM sso_session_load($1)", &[text(&ust)])?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn clients_that_share_connections_get_their_own_sessions() -> Result {
+    let server = Server::with_extension("")?;
+    let pooler = Pooler::start(&server)?;
+    std::thread::scope(|scope| -> Result {
+        let mut clients = Vec::new();
+        for number in 0..CLIENTS {
+            let mut client = pooler.connect()?;
+            // As a text, because an error need not be one that can go to another thread.
+            let run = move || {
+                use_a_session(&mut client, &format!("user {number}")).map_err(|error| error.to_string())
+            };
+            clients.push(scope.spawn(run));
+        }
+        for client in clients {
+            client.join().map_err(|_| "a client panicked")??;
+        }
+        Ok(())
+    })?;
+
+    let pooled = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    let connections: i64 = server.connect("postgres")?.query_one(pooled, &[])?.get(0);
+    assert!(connections <= CONNECTIONS as i64, "{connections} connections");
+    Ok(())
+}
