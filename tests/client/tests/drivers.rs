@@ -55,7 +55,7 @@ fn checks_what_was_stored(client: &mut Client, name: &str, through_json: &str, b
     )?;
     let cells = cells.iter().map(|cell| cell.get(0)).collect::<Vec<String>>();
     let row = format!("| {name} | {} |", cells.join(" | "));
-    let page = std::fs::read_to_string(format!("{ROOT}/docs/drivers.md"))?;
+    let page = page("docs/drivers.md")?;
     assert!(page.lines().any(|line| line == row), "docs/drivers.md does not say:\n{row}");
     Ok(())
 }
@@ -74,7 +74,7 @@ fn every_driver_stores_every_value() -> Result {
         ("postgres.js", "postgres_js.cjs"),
         ("Drizzle, node-postgres", "drizzle.cjs"),
     ] {
-        let mut program = program(script)?;
+        let mut program = program(&format!("drivers/{script}"))?;
         let connect = [("PGUSER", "postgres"), ("PGDATABASE", "postgres")];
         let said = run(program.env("PGHOST", server.directory()).envs(connect))?;
         let lines = said.lines().collect::<Vec<_>>();
@@ -128,31 +128,61 @@ fn rust_postgres() -> Result {
     checks_what_was_stored(&mut client, "Rust postgres", &through_json, &bare)
 }
 
-/// Every example of the page is a part of the program that the link above it names, or is SQL
-/// that runs.
+/// The code of every block of a page that is in one of the languages, with what stands before it.
+fn blocks<'a>(page: &'a str, languages: &[&str]) -> Vec<(&'a str, &'a str)> {
+    let parts = page.split("```").collect::<Vec<_>>();
+    let blocks = parts.chunks_exact(2).filter_map(|part| {
+        let (language, code) = part[1].split_once('\n')?;
+        languages.contains(&language).then_some((part[0], code))
+    });
+    blocks.collect()
+}
+
+fn page(name: &str) -> Result<String> {
+    Ok(std::fs::read_to_string(format!("{ROOT}/{name}"))?)
+}
+
+/// Every example of the page is a part of the program that the first link after its title names.
 #[test]
-fn examples_of_the_page_are_run() -> Result {
-    let server = Server::with_extension("")?;
-    let ust = open_session(&mut server.connect("postgres")?, "ann")?;
-    let page = std::fs::read_to_string(format!("{ROOT}/docs/drivers.md"))?;
+fn examples_of_the_page_are_parts_of_programs() -> Result {
+    let page = page("docs/drivers.md")?;
+    let examples = blocks(&page, &["python", "js", "rust"]);
+    assert_eq!(examples.len(), 10);
     let trimmed = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
-    let mut examples = 0;
-    for section in page.split("\n## ") {
-        let mut parts = section.split("```");
-        let (Some(before), Some(block)) = (parts.next(), parts.next()) else { continue };
-        let (language, code) = block.split_once('\n').ok_or("a block without lines")?;
-        if language == "sql" {
-            let set = format!("--set=ust={ust}");
-            server.run_with_input(&["psql", "--set=ON_ERROR_STOP=1", &set, "postgres"], code)?;
-        } else {
-            let (_, link) = before.split_once("](../").ok_or_else(|| format!("no program for {code}"))?;
-            let (file, _) = link.split_once(')').ok_or("a link without an end")?;
-            let program = std::fs::read_to_string(format!("{ROOT}/{file}"))?;
-            assert!(trimmed(&program).contains(&trimmed(code)), "{file} does not contain:\n{code}");
-        }
-        examples += 1;
+    for (before, code) in examples {
+        let (_, section) = before.rsplit_once("\n## ").ok_or("an example without a title")?;
+        let (_, link) = section.split_once("](../").ok_or("an example without a program")?;
+        let (file, _) = link.split_once(')').ok_or("a link without an end")?;
+        let program = std::fs::read_to_string(format!("{ROOT}/{file}"))?;
+        assert!(trimmed(&program).contains(&trimmed(code)), "{file} does not contain:\n{code}");
     }
-    assert_eq!(examples, 1 + 9 + 1);
+    Ok(())
+}
+
+#[test]
+fn examples_in_sql_do_what_they_say() -> Result {
+    let server = Server::with_extension("")?;
+    let psql = |code: &str| server.run_with_input(&["sh", "-c", "psql -XAt postgres 2>&1"], code);
+
+    let readme = page("README.md")?;
+    let (_, code) = blocks(&readme, &["sql"])[0];
+    let said = psql(code)?;
+    assert_eq!(said.matches("ERROR").count(), 1, "{said}");
+    for expected in [
+        "ERROR:  attribute does not exist",
+        r#"DETAIL:  Missing: "colour"."#,
+        r#"{"card": "4222...", "color": "red"}"#,
+        r#"{"seen": true, "color": "red"}"#,
+    ] {
+        assert!(code.contains(expected) && said.lines().any(|line| line == expected), "{expected}\n{said}");
+    }
+    for name in ["docs/drivers.md", "docs/coming-from.md"] {
+        let page = page(name)?;
+        for (_, code) in blocks(&page, &["sql"]) {
+            let said = psql(&format!("SELECT sso_session_create('ann') AS ust \\gset\n{code}"))?;
+            assert!(said.ends_with("t\n") && !said.contains("ERROR"), "{name}: {said}");
+        }
+    }
     Ok(())
 }
 
