@@ -36,12 +36,16 @@ fn increments_add_up() -> Result {
     // What is not there is created by all of them at once.
     at_once(&server, |_, client| {
         for _ in 0..100 {
-            client.execute("SELECT sso_attr_increment($1, 'clear'), sso_attr_increment($1, 'sealed', 3)", &[&ust])?;
+            client.execute(
+                "SELECT sso_attr_increment($1, 'clear'), sso_attr_increment($1, 'sealed', 3)",
+                &[&ust],
+            )?;
         }
         Ok(())
     })?;
 
-    let sums = client.query_one("SELECT sso_attr_get_text($1, 'clear'), sso_attr_get_text($1, 'sealed')", &[&ust])?;
+    let sums = client
+        .query_one("SELECT sso_attr_get_text($1, 'clear'), sso_attr_get_text($1, 'sealed')", &[&ust])?;
     assert_eq!((sums.get(0), sums.get(1)), ("800", "2400"));
     Ok(())
 }

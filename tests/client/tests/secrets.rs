@@ -174,7 +174,9 @@ fn exercise(client: &mut Client) -> Result<(Vec<String>, String)> {
     refuse(client.execute("SELECT sso_session_rotate($1, 'other')", &[&ROTATED]))?;
     refuse(client.execute(save, &[&wrong, &json!({"a": SECRET})]))?;
     refuse(client.execute(save, &[&ust, &json!([SECRET])]))?;
-    refuse(client.execute("SELECT sso_session_save($1, $2, expiration => -1)", &[&ust, &json!({"a": SECRET})]))?;
+    refuse(
+        client.execute("SELECT sso_session_save($1, $2, expiration => -1)", &[&ust, &json!({"a": SECRET})]),
+    )?;
     refuse(client.execute("SELECT sso_attr_increment($1, 'sealed')", &[&ust]))?;
     refuse(client.execute("SELECT sso_attr_compare_and_set($1, 'absent', $2, $2)", &[&ust, &json!(SECRET)]))?;
     refuse(client.execute("SELECT sso_session_create('secrets', 'app', $1::text)", &[&ROTATED]))?;

@@ -183,13 +183,16 @@ fn text(random: &mut Random, function: &str, parameter: &str) -> String {
         "name" => format!("'n{}'", random.below(16)),
         "user_id" | "username" => format!("'u{}'", random.below(5)),
         "password" => format!("'password {}'", random.below(3)),
-        "what" => {
-            (*random.pick(&["'app'", "'holder'", "'operator'", "'monitor'", "'owner'"])).to_owned()
-        }
-        "remote_addr" => {
-            (*random.pick(&["'192.0.2.1'", "' ::1/64 '", "''", "NULL::text", "'192.0.2.1, ::1'", "'unknown'"]))
-                .to_owned()
-        }
+        "what" => (*random.pick(&["'app'", "'holder'", "'operator'", "'monitor'", "'owner'"])).to_owned(),
+        "remote_addr" => (*random.pick(&[
+            "'192.0.2.1'",
+            "' ::1/64 '",
+            "''",
+            "NULL::text",
+            "'192.0.2.1, ::1'",
+            "'unknown'",
+        ]))
+        .to_owned(),
         _ => (*random.pick(&["'a text'", "pg_temp.marker()", "NULL::text", "''"])).to_owned(),
     }
 }
