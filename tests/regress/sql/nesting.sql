@@ -18,7 +18,7 @@ SELECT count(sso_attr_set(:'ust', 'here', 1));
 SELECT call, encrypt, test.attempt(format(call, encrypt), :'ust') FROM
     (VALUES (1, 'sso_attr_create($1, ''deep'', test.nested(14500), NULL, %L)'),
             (2, 'sso_attr_set($1, ''deep'', test.nested(14500), NULL, %L)'),
-            (3, 'sso_attr_set($1, ''deep'', test.nested_objects(14500), NULL, %L)'),
+            (3, 'sso_attr_set($1, ''deep'', test.nested_objects(8000), NULL, %L)'),
             (4, 'sso_attr_set($1, ''deep'', ARRAY[test.nested(14500)], NULL, %L)'),
             (5, 'sso_attr_set($1, ''deep'', test.nested(14500)::text::json, NULL, %L)'),
             (6, 'sso_attr_update($1, ''here'', test.nested(14500), NULL, %L)'),
