@@ -1,7 +1,30 @@
--- Sessions with their tokens, and the peers' own tables: the columns, indexes and checks of the
--- extension's, so that what is compared is the way to a row and not the row.
+-- One store of sessions of one kind, with their tokens known, and the peers' own tables.
 CREATE EXTENSION IF NOT EXISTS sso_attr;
 CREATE EXTENSION IF NOT EXISTS pgcrypto;
+
+-- The simplest tables that a careful user writes.
+CREATE SCHEMA simple;
+
+CREATE TABLE simple.session (
+    id uuid PRIMARY KEY,
+    digest bytea NOT NULL,
+    user_id text NOT NULL,
+    expires_at timestamptz NOT NULL
+) WITH (fillfactor = 80);
+CREATE INDEX ON simple.session (expires_at);
+
+CREATE TABLE simple.attribute (
+    session_id uuid NOT NULL REFERENCES simple.session (id) ON DELETE CASCADE,
+    name text NOT NULL,
+    value jsonb NOT NULL,
+    expires_at timestamptz NOT NULL DEFAULT 'infinity',
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (session_id, name)
+) WITH (fillfactor = 80);
+CREATE INDEX ON simple.attribute (expires_at);
+
+-- The extension's own columns, indexes and checks, so that what is compared is the way to a row and
+-- not the row.
 CREATE SCHEMA bench;
 
 CREATE TABLE bench.session (LIKE sso_attr.session INCLUDING ALL);
@@ -33,8 +56,15 @@ CREATE TABLE bench.token (
 CREATE FUNCTION bench.filler(seed text) RETURNS text LANGUAGE sql IMMUTABLE AS
 $$ SELECT left(md5(seed) || md5(seed || '1') || md5(seed || '2') || md5(seed || '3'), 100) $$;
 
--- Sessions first .. last, each with the given number of attributes a0001, a0002, ...
-CREATE PROCEDURE bench.add_plain_sessions(first integer, last integer, attributes integer) LANGUAGE plpgsql AS $$
+-- Items of a batch: prefix0001, prefix0002, ...
+CREATE FUNCTION bench.batch(prefix text, items integer, content text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS
+$$ SELECT jsonb_agg(jsonb_build_object('name', prefix || lpad(n::text, 4, '0'), 'value', content || n))
+   FROM generate_series(1, items) AS n $$;
+
+-- Sessions first .. last, each with so many attributes in clear, a0001, a0002, ..., and so many sealed ones,
+-- s0001, ...; the simplest tables have them all in clear.
+CREATE PROCEDURE bench.add_sessions(first integer, last integer, clear integer, sealed integer)
+LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO bench.token
     SELECT i, 'sso_' || translate(encode(uuid_send(id) || sha256(i::text::bytea), 'base64'), '+/', '-_'),
@@ -46,48 +76,73 @@ BEGIN
     SELECT id, now(), now() + '1 day', digest, 'user' || i % 1000 FROM bench.token WHERE i BETWEEN first AND last;
     INSERT INTO sso_attr.attribute (session_id, created_at, updated_at, name, value)
     SELECT id, now(), now(), 'a' || lpad(n::text, 4, '0'), to_jsonb(bench.filler(i::text || n))
-    FROM bench.token, generate_series(1, attributes) AS n WHERE i BETWEEN first AND last ORDER BY i, n;
-END
-$$;
+    FROM bench.token, generate_series(1, clear) AS n WHERE i BETWEEN first AND last ORDER BY i, n;
+    PERFORM sso_attr_create(ust, 's' || lpad(n::text, 4, '0'), bench.filler(i::text || n), encrypt => true)
+    FROM bench.token, generate_series(1, sealed) AS n WHERE i BETWEEN first AND last;
 
--- As above, in the peers' tables too.
-CREATE PROCEDURE bench.add_sessions(first integer, last integer, attributes integer) LANGUAGE plpgsql AS $$
-BEGIN
-    CALL bench.add_plain_sessions(first, last, attributes);
-    INSERT INTO bench.session (id, created_at, expires_at, secret_digest, user_id)
-    SELECT id, created_at, expires_at, secret_digest, user_id FROM sso_attr.session
-    WHERE id IN (SELECT id FROM bench.token WHERE i BETWEEN first AND last);
-    INSERT INTO bench.attribute (session_id, created_at, updated_at, name, value)
-    SELECT session_id, created_at, updated_at, name, value FROM sso_attr.attribute
+    INSERT INTO simple.session
+    SELECT id, secret_digest, user_id, expires_at FROM sso_attr.session
+    WHERE id IN (SELECT id FROM bench.token WHERE i BETWEEN first AND last) ORDER BY id;
+    INSERT INTO simple.attribute (session_id, name, value)
+    SELECT session_id, name, coalesce(value, to_jsonb(bench.filler(session_id || name))) FROM sso_attr.attribute
     WHERE session_id IN (SELECT id FROM bench.token WHERE i BETWEEN first AND last)
     ORDER BY session_id, name;
 END
 $$;
 
--- The same sessions' secrets: sealed by the extension, and by pgcrypto in two ways.
-CREATE PROCEDURE bench.add_secrets(first integer, last integer) LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM sso_attr_create(ust, 'secret', bench.filler(i::text), encrypt => true)
-    FROM bench.token WHERE i BETWEEN first AND last;
+-- The same in the tables like sso_attr's, and as documents.
+CREATE PROCEDURE bench.add_peers() LANGUAGE sql AS $$
+    INSERT INTO bench.session (id, created_at, expires_at, secret_digest, user_id)
+    SELECT id, now(), expires_at, digest, user_id FROM simple.session ORDER BY id;
+    INSERT INTO bench.attribute (session_id, created_at, updated_at, name, value)
+    SELECT session_id, now(), updated_at, name, value FROM simple.attribute ORDER BY session_id, name;
+    INSERT INTO bench.blob
+    SELECT s.id, s.digest, s.expires_at, jsonb_object_agg(a.name, a.value)
+    FROM simple.session AS s JOIN simple.attribute AS a ON a.session_id = s.id
+    GROUP BY s.id;
+$$;
+
+-- A secret of each session, sealed by pgcrypto in two ways.
+CREATE PROCEDURE bench.add_secrets() LANGUAGE sql AS $$
     INSERT INTO bench.attribute (session_id, created_at, updated_at, name, sealed)
     SELECT id, now(), now(), 'pgp', pgp_sym_encrypt(to_jsonb(bench.filler(i::text))::text, repeat('k', 32))
-    FROM bench.token WHERE i BETWEEN first AND last;
+    FROM bench.token;
     INSERT INTO bench.attribute (session_id, created_at, updated_at, name, sealed)
     SELECT id, now(), now(), 'aes', iv || encrypt_iv(to_jsonb(bench.filler(i::text))::text::bytea,
         repeat('k', 32)::bytea, iv, 'aes')
-    FROM bench.token, gen_random_bytes(16) AS iv WHERE i BETWEEN first AND last;
+    FROM bench.token, gen_random_bytes(16) AS iv;
+$$;
+
+-- A store that has been in use: transactions that each rewrite ten attributes of a session leave its pages
+-- with the room that the next ones need.
+CREATE PROCEDURE bench.settle() LANGUAGE plpgsql AS $$
+DECLARE
+    names text[];
+    session uuid;
+BEGIN
+    SET synchronous_commit = off;
+    FOR pass IN 0..1 LOOP
+        SELECT array_agg(letter || lpad((10 * pass + n)::text, 4, '0')) INTO names
+        FROM unnest('{a,s}'::text[]) AS letter, generate_series(1, 10) AS n;
+        FOR session IN SELECT id FROM bench.token ORDER BY md5(pass || ust) LOOP
+            UPDATE sso_attr.attribute SET updated_at = now() WHERE session_id = session AND name = ANY (names);
+            UPDATE simple.attribute SET updated_at = now() WHERE session_id = session AND name = ANY (names);
+            UPDATE bench.attribute SET updated_at = now() WHERE session_id = session AND name = ANY (names);
+            COMMIT;
+        END LOOP;
+    END LOOP;
 END
 $$;
 
-CREATE PROCEDURE bench.add_blobs(first integer, last integer) LANGUAGE sql AS $$
-    INSERT INTO bench.blob
-    SELECT s.id, s.secret_digest, s.expires_at, jsonb_object_agg(a.name, a.value)
-    FROM bench.session AS s JOIN bench.attribute AS a ON a.session_id = s.id
-    WHERE s.id IN (SELECT id FROM bench.token WHERE i BETWEEN first AND last) AND a.value IS NOT NULL
-    GROUP BY s.id
+-- What a measurement has created, so that the next one finds the store as it was.
+CREATE PROCEDURE bench.remove_new() LANGUAGE sql AS $$
+    DELETE FROM sso_attr.session WHERE user_id = 'new';
+    DELETE FROM simple.session WHERE user_id = 'new';
+    DELETE FROM sso_attr.attribute WHERE name = 'new';
+    DELETE FROM simple.attribute WHERE name = 'new';
 $$;
 
--- (b) The hand-written update in a PL/pgSQL function.
+-- The hand-written update in a PL/pgSQL function.
 CREATE FUNCTION bench.update(session uuid, digest bytea, attribute text, content text) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,63 +1,173 @@
 //! What is compared: bodies of one loop in PL/pgSQL, where every way of doing the same runs from
 //! plans that are kept.
 
+/// Sessions of one kind in a database of their own, so that its statistics are of one kind too.
+pub struct Store {
+    pub database: &'static str,
+    /// Sessions in it; a count of instructions touches none twice.
+    pub sessions: u32,
+    /// Attributes of each in clear, a0001, a0002, ..., and sealed ones, s0001, ...
+    pub clear: u32,
+    pub sealed: u32,
+}
+
+pub static SMALL: Store = Store { database: "small", sessions: 2000, clear: 20, sealed: 0 };
+pub static SEALED: Store = Store { database: "sealed", sessions: 2000, clear: 10, sealed: 10 };
+pub static LARGE: Store = Store { database: "large", sessions: 80, clear: 1000, sealed: 0 };
+
+pub static STORES: &[&Store] = &[&SMALL, &SEALED, &LARGE];
+
 /// One way to do the work of a case.
 pub struct Variant {
     pub name: &'static str,
-    /// Statements for one session; see [`Case::block`] for what is in scope.
-    pub body: &'static str,
+    /// In SQL, for one session: `$word` stands for one of [`VALUES`].
+    pub sql: &'static str,
+    pub runs: Runs,
+    /// Whose statements are planned as the server's setting says; the extension plans its own.
+    pub is_peer: bool,
+    /// Whether every call comes after one alike, in the same backend and session.
+    pub is_second: bool,
     /// How many times dearer than the rest: its runs are shortened by this.
     pub weight: u32,
 }
 
+/// What SQL is to a loop in PL/pgSQL.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// A call for what it does.
+    Call,
+    /// A call for its value.
+    Value,
+    /// A statement that selects a value.
+    Select,
+    /// A statement that must change a row.
+    Change,
+    /// A statement that must change as many rows as the batch has items.
+    Changes,
+    /// A statement that opens a session and answers its token.
+    Open,
+    /// Statements that make up a transaction.
+    Transaction,
+    /// PL/pgSQL as it stands, for which there is no single statement.
+    Block,
+}
+
+/// What a way is handed, and its type.
+pub const VALUES: &[(&str, &str)] = &[
+    ("token", "text"),
+    ("session", "uuid"),
+    ("secret", "bytea"),
+    ("presented", "bytea"),
+    ("content", "text"),
+    ("batch", "jsonb"),
+    ("sealed_batch", "jsonb"),
+    ("document", "text"),
+    ("new_session", "uuid"),
+];
+
 /// The same work done in several ways, the first of which is the extension's.
 pub struct Case {
+    /// As one asks for it on the command line.
     pub name: &'static str,
     pub variants: &'static [Variant],
-    /// Calls in the shorter of the two runs whose difference is taken.
+    /// Calls in the shorter of the two runs whose difference is counted.
     pub calls: u32,
-    /// Which sessions: those with 20 attributes or those with 1000.
-    pub sessions: Sessions,
+    pub store: &'static Store,
     /// Items of a batch.
     pub items: u32,
-    /// Whether the calls change rows, which the next run must find vacuumed.
-    pub writes: bool,
+    pub leaves: Leaves,
 }
 
+/// What calls leave behind, to be cleared away before the next run.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Sessions {
-    Small,
-    Large,
+pub enum Leaves {
+    Nothing,
+    /// Old versions of rows, for vacuum.
+    Versions,
+    /// Rows that were not there.
+    Rows,
 }
 
-/// Sessions of each kind that the fixture holds; a run of calls never touches one twice.
-pub const SMALL_SESSIONS: u32 = 1000;
-pub const LARGE_SESSIONS: u32 = 64;
-pub const ATTRIBUTES_SMALL: u32 = 20;
-pub const ATTRIBUTES_LARGE: u32 = 1000;
+/// How the server plans the statements of a peer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Plans {
+    /// As it chooses by itself: for the values of each call, unless plans for any are no dearer by its estimate.
+    Chosen,
+    /// For any values, once.
+    Generic,
+}
+
+impl Plans {
+    /// The setting's value.
+    pub fn setting(self) -> &'static str {
+        match self {
+            Plans::Chosen => "auto",
+            Plans::Generic => "force_generic_plan",
+        }
+    }
+}
+
+impl Variant {
+    /// What to try; the cheapest counts.
+    pub fn plans(&self) -> &'static [Plans] {
+        if self.is_peer { &[Plans::Chosen, Plans::Generic] } else { &[Plans::Chosen] }
+    }
+
+    /// Its statements in PL/pgSQL, where the values are variables.
+    fn body(&self) -> String {
+        let sql =
+            VALUES.iter().fold(self.sql.to_owned(), |sql, (name, _)| sql.replace(&format!("${name}"), name));
+        match self.runs {
+            // A function is called from a condition: that is PL/pgSQL's way without a SELECT around it.
+            Runs::Call => format!("IF {sql} IS NULL THEN END IF;"),
+            Runs::Value => format!("answer := {sql};"),
+            Runs::Select => format!("{sql} INTO answer;"),
+            Runs::Change => format!("{sql}; IF NOT FOUND THEN RAISE no_data_found; END IF;"),
+            Runs::Changes => format!(
+                "{sql}; GET DIAGNOSTICS done = ROW_COUNT;
+                IF done <> jsonb_array_length(batch) THEN RAISE no_data_found; END IF;"
+            ),
+            Runs::Open => format!("{sql} INTO token, document;"),
+            Runs::Transaction => format!("new_session := gen_random_uuid(); {sql};"),
+            Runs::Block => sql,
+        }
+    }
+
+    /// The tables whose rows it may change.
+    pub fn tables(&self) -> &'static str {
+        if !self.is_peer {
+            "sso_attr.session, sso_attr.attribute"
+        } else if self.sql.contains("simple.") {
+            "simple.session, simple.attribute"
+        } else {
+            "bench.session, bench.attribute, bench.blob"
+        }
+    }
+}
 
 impl Case {
-    /// A DO block that makes `calls` calls.
-    pub fn block(&self, variant: &Variant, calls: u32) -> String {
-        let skip = match self.sessions {
-            Sessions::Small => 0,
-            Sessions::Large => SMALL_SESSIONS,
-        };
+    /// A DO block that makes `calls` calls, one in each session after the first `skip`.
+    pub fn block(&self, variant: &Variant, plans: Plans, skip: u32, calls: u32) -> String {
         format!(
             "DO $bench$
             DECLARE
-                ust text[]; ids uuid[]; digests bytea[]; secrets bytea[]; token text; presented bytea; session uuid; secret bytea; item record; done bigint;
-                content text := bench.filler(clock_timestamp()::text); answer jsonb; batch jsonb; document text; started timestamptz;
-                key bytea := repeat('k', 32)::bytea; iv bytea;
+                ust text[]; ids uuid[]; digests bytea[]; secrets bytea[];
+                token text; presented bytea; session uuid; new_session uuid; secret bytea; item record; done bigint;
+                content text := bench.filler(clock_timestamp()::text);
+                batch jsonb := bench.batch('a', {items}, content);
+                sealed_batch jsonb := bench.batch('s', {items}, content);
+                answer jsonb; document text; started timestamptz; key bytea := repeat('k', 32)::bytea; iv bytea;
             BEGIN
+                PERFORM set_config('plan_cache_mode', '{plans}', false);
+                -- Neighbours share a page, and what one call has left there the next one of the same
+                -- transaction cannot clear away: no two of a run are neighbours.
                 SELECT array_agg(t.ust ORDER BY t.i), array_agg(t.id ORDER BY t.i), array_agg(t.digest ORDER BY t.i),
                     array_agg(t.presented ORDER BY t.i)
-                INTO ust, ids, digests, secrets FROM bench.token AS t WHERE t.i > {skip} AND t.i <= {skip} + {calls};
-                SELECT jsonb_agg(jsonb_build_object('name', 'a' || lpad(n::text, 4, '0'), 'value', content || n))
-                INTO batch FROM generate_series(1, {items}) AS n;
+                INTO ust, ids, digests, secrets
+                FROM (SELECT * FROM bench.token ORDER BY i % 3, i OFFSET {skip} LIMIT {calls}) AS t;
                 SELECT jsonb_object_agg('a' || lpad(n::text, 4, '0'),
                     CASE n WHEN 7 THEN content ELSE bench.filler(n::text) END)::text
-                INTO document FROM generate_series(1, {ATTRIBUTES_SMALL}) AS n;
+                INTO document FROM generate_series(1, 20) AS n;
                 started := clock_timestamp();
                 FOR i IN 1..{calls} LOOP
                     token := ust[i]; session := ids[i]; secret := digests[i]; presented := secrets[i];
@@ -67,37 +177,72 @@ impl Case {
                     (extract(epoch FROM clock_timestamp() - started) * 1000000)::text, false);
             END $bench$",
             items = self.items,
-            body = variant.body
+            plans = plans.setting(),
+            body = variant.body()
         )
+    }
+
+    /// Whether it is among the names asked for, or none were.
+    pub fn is_named(&self, names: &[String]) -> bool {
+        names.is_empty() || names.iter().any(|name| name == self.name)
     }
 }
 
-const fn variant(name: &'static str, body: &'static str) -> Variant {
-    Variant { name, body, weight: 1 }
+const fn own(name: &'static str, runs: Runs, sql: &'static str) -> Variant {
+    Variant { name, sql, runs, is_peer: false, is_second: false, weight: 1 }
 }
 
-const fn dear(name: &'static str, body: &'static str, weight: u32) -> Variant {
-    Variant { name, body, weight }
+const fn second(name: &'static str, runs: Runs, sql: &'static str) -> Variant {
+    Variant { name, sql, runs, is_peer: false, is_second: true, weight: 1 }
 }
 
-const fn one(name: &'static str, variants: &'static [Variant], writes: bool) -> Case {
-    Case { name, variants, calls: 300, sessions: Sessions::Small, items: 0, writes }
+const fn peer(name: &'static str, runs: Runs, sql: &'static str) -> Variant {
+    Variant { name, sql, runs, is_peer: true, is_second: false, weight: 1 }
 }
 
-const fn many(name: &'static str, variants: &'static [Variant], items: u32, calls: u32) -> Case {
-    Case { name, variants, calls, sessions: Sessions::Large, items, writes: true }
+const fn dear(name: &'static str, runs: Runs, sql: &'static str, weight: u32) -> Variant {
+    Variant { name, sql, runs, is_peer: true, is_second: false, weight }
 }
 
-pub const CASES: &[Case] = &[
-    one("update", UPDATE, true),
-    one("update, encrypted", UPDATE_ENCRYPTED, true),
-    one("get", GET, false),
-    one("get, encrypted", GET_ENCRYPTED, false),
-    one("get_all of 21, one encrypted", GET_ALL, false),
-    many("update_many of 10", UPDATE_MANY, 10, 30),
-    many("update_many of 100", UPDATE_MANY, 100, 20),
-    many("update_many of 1000", UPDATE_MANY, 1000, 8),
-    one("one of 20 attributes", ONE_OF_TWENTY, true),
+const fn read(name: &'static str, variants: &'static [Variant], store: &'static Store) -> Case {
+    Case { name, variants, calls: 70, store, items: 0, leaves: Leaves::Nothing }
+}
+
+const fn write(name: &'static str, variants: &'static [Variant], store: &'static Store) -> Case {
+    Case { name, variants, calls: 70, store, items: 0, leaves: Leaves::Versions }
+}
+
+const fn create(name: &'static str, variants: &'static [Variant], items: u32) -> Case {
+    Case { name, variants, calls: 70, store: &SMALL, items, leaves: Leaves::Rows }
+}
+
+const fn many(
+    name: &'static str,
+    variants: &'static [Variant],
+    store: &'static Store,
+    items: u32,
+    calls: u32,
+) -> Case {
+    Case { name, variants, calls, store, items, leaves: Leaves::Versions }
+}
+
+pub static CASES: &[Case] = &[
+    write("update", UPDATE, &SMALL),
+    write("update_encrypt", UPDATE_ENCRYPT, &SEALED),
+    write("update_sealed", UPDATE_SEALED, &SEALED),
+    read("get", GET, &SMALL),
+    read("get_sealed", GET_SEALED, &SEALED),
+    read("get_all", GET_ALL, &SMALL),
+    read("get_all_sealed", GET_ALL, &SEALED),
+    create("create", CREATE, 0),
+    many("update_many_2", UPDATE_MANY, &SMALL, 2, 50),
+    many("update_many_10", UPDATE_MANY, &SMALL, 10, 50),
+    many("update_many_10_sealed", UPDATE_MANY_SEALED, &SEALED, 10, 50),
+    many("update_many_100", UPDATE_MANY, &LARGE, 100, 4),
+    many("update_many_1000", UPDATE_MANY, &LARGE, 1000, 2),
+    many("set_many_10", SET_MANY, &SMALL, 10, 50),
+    create("session_create_5", SESSION_CREATE, 5),
+    write("document", DOCUMENT, &SMALL),
 ];
 
 /// The most that the extension may take of what another way takes.
@@ -106,155 +251,253 @@ pub struct Wanted {
     pub time: Option<f64>,
 }
 
+pub const SIMPLE: &str = "SQL on the simplest tables";
+pub const SIMPLE_CLEAR: &str = "SQL on the simplest tables, in clear";
+const OWN_CLEAR: &str = "sso_attr, in clear";
+const FIRST: &str = "the same, in a backend that has not met the attribute";
+pub const LIKE_OURS: &str = "SQL on tables like sso_attr's";
+
 /// What was wanted of a case against one of its ways.
 pub fn wanted(case: &str, way: &str) -> Option<Wanted> {
     let (instructions, time) = match (case, way) {
-        ("update", "SQL statement") => (Some(1.0), Some(1.1)),
-        ("update", "PL/pgSQL function") => (Some(0.95), Some(0.95)),
-        ("update, encrypted", "sso_attr_update, in clear") => (Some(1.25), Some(1.25)),
-        ("update, encrypted", "SQL with pgp_sym_encrypt") => (Some(0.2), Some(0.2)),
-        ("get", "SQL statement") => (Some(1.1), Some(1.1)),
-        ("get, encrypted", "SQL statement, in clear") => (Some(1.35), Some(1.35)),
-        (_, "UPDATE ... FROM jsonb_to_recordset") => (Some(1.0), Some(1.0)),
-        ("one of 20 attributes", "one document rewritten") => (None, Some(0.5)),
+        ("update", SIMPLE) => (Some(1.0), Some(1.0)),
+        ("update_sealed" | "update_encrypt", OWN_CLEAR) => (Some(1.2), Some(1.25)),
+        ("update_encrypt", "SQL with pgp_sym_encrypt") => (Some(0.2), Some(0.2)),
+        ("get", SIMPLE) => (Some(0.95), Some(0.95)),
+        ("get_sealed", OWN_CLEAR) => (Some(1.2), Some(1.2)),
+        ("get_all", SIMPLE) => (Some(0.8), Some(0.8)),
+        ("update_many_10_sealed", OWN_CLEAR) => (Some(1.3), Some(1.3)),
+        ("update_many_2" | "update_many_10" | "update_many_1000", SIMPLE) => (Some(1.0), Some(1.0)),
+        ("document", "one document rewritten") => (None, Some(0.5)),
         _ => return None,
     };
     Some(Wanted { instructions, time })
 }
 
 /// The loop itself, which is taken off every variant.
-pub static EMPTY: Variant = variant("empty loop", "NULL;");
+pub static EMPTY: Variant = own("empty loop", Runs::Block, "NULL;");
 
-const SQL_UPDATE: &str = "
-    UPDATE bench.attribute AS a SET value = to_jsonb(content), sealed = NULL, updated_at = now()
-    FROM bench.session AS s
-    WHERE s.id = session AND s.secret_digest = secret AND s.expires_at > now()
-      AND a.session_id = session AND a.session_id = s.id AND a.name = 'a0007' AND a.expires_at > now();
-    IF NOT FOUND THEN RAISE no_data_found; END IF;";
+const CLEAR_UPDATE: &str = "sso_attr_update($token, 'a0007', $content)";
 
-// A function is called from a condition: that is PL/pgSQL's way without a SELECT around it.
-const UPDATE: &[Variant] = &[
-    variant("sso_attr_update", "IF sso_attr_update(token, 'a0007', content) IS NULL THEN END IF;"),
-    variant("SQL statement", SQL_UPDATE),
-    variant("PL/pgSQL function", "IF bench.update(session, secret, 'a0007', content) IS NULL THEN END IF;"),
-    variant(
-        "SQL statement that hashes the token's secret",
-        "UPDATE bench.attribute AS a SET value = to_jsonb(content), sealed = NULL, updated_at = now()
+const SIMPLE_UPDATE: &str = "UPDATE simple.attribute AS a SET value = to_jsonb($content), updated_at = now()
+    FROM simple.session AS s
+    WHERE s.id = $session AND s.digest = $secret AND s.expires_at > now()
+      AND a.session_id = $session AND a.name = 'a0007' AND a.expires_at > now()";
+
+static UPDATE: &[Variant] = &[
+    own("sso_attr_update", Runs::Call, CLEAR_UPDATE),
+    peer(SIMPLE, Runs::Change, SIMPLE_UPDATE),
+    peer(
+        LIKE_OURS,
+        Runs::Change,
+        "UPDATE bench.attribute AS a SET value = to_jsonb($content), sealed = NULL, updated_at = now()
          FROM bench.session AS s
-         WHERE s.id = session AND s.secret_digest = sha256(presented) AND s.expires_at > now()
-           AND a.session_id = session AND a.session_id = s.id AND a.name = 'a0007' AND a.expires_at > now();
-         IF NOT FOUND THEN RAISE no_data_found; END IF;",
+         WHERE s.id = $session AND s.secret_digest = $secret AND s.expires_at > now()
+           AND a.session_id = $session AND a.name = 'a0007' AND a.expires_at > now()",
+    ),
+    peer(
+        "SQL on tables like sso_attr's, hashing the token's secret",
+        Runs::Change,
+        "UPDATE bench.attribute AS a SET value = to_jsonb($content), sealed = NULL, updated_at = now()
+         FROM bench.session AS s
+         WHERE s.id = $session AND s.secret_digest = sha256($presented) AND s.expires_at > now()
+           AND a.session_id = $session AND a.name = 'a0007' AND a.expires_at > now()",
+    ),
+    peer(
+        "PL/pgSQL function",
+        Runs::Block,
+        "IF bench.update($session, $secret, 'a0007', $content) IS NULL THEN END IF;",
     ),
 ];
 
-const UPDATE_ENCRYPTED: &[Variant] = &[
-    variant(
+static UPDATE_ENCRYPT: &[Variant] = &[
+    own(
         "sso_attr_update, encrypt => true",
-        "IF sso_attr_update(token, 'secret', content, encrypt => true) IS NULL THEN END IF;",
+        Runs::Call,
+        "sso_attr_update($token, 's0007', $content, encrypt => true)",
     ),
-    variant("sso_attr_update, in clear", "IF sso_attr_update(token, 'a0007', content) IS NULL THEN END IF;"),
-    variant(
-        "sso_attr_update of an encrypted attribute",
-        "IF sso_attr_update(token, 'secret', content) IS NULL THEN END IF;",
-    ),
+    own(OWN_CLEAR, Runs::Call, CLEAR_UPDATE),
+    peer(SIMPLE_CLEAR, Runs::Change, SIMPLE_UPDATE),
     dear(
         "SQL with pgp_sym_encrypt",
+        Runs::Change,
         "UPDATE bench.attribute AS a
-         SET sealed = pgp_sym_encrypt(to_jsonb(content)::text, encode(key, 'escape')), updated_at = now()
+         SET sealed = pgp_sym_encrypt(to_jsonb($content)::text, repeat('k', 32)), updated_at = now()
          FROM bench.session AS s
-         WHERE s.id = session AND s.secret_digest = secret AND s.expires_at > now()
-           AND a.session_id = session AND a.session_id = s.id AND a.name = 'pgp' AND a.expires_at > now();
-         IF NOT FOUND THEN RAISE no_data_found; END IF;",
+         WHERE s.id = $session AND s.secret_digest = $secret AND s.expires_at > now()
+           AND a.session_id = $session AND a.name = 'pgp' AND a.expires_at > now()",
         10,
     ),
-    variant(
+    peer(
         "SQL with encrypt_iv",
+        Runs::Block,
         "iv := gen_random_bytes(16);
          UPDATE bench.attribute AS a
-         SET sealed = iv || encrypt_iv(to_jsonb(content)::text::bytea, key, iv, 'aes'), updated_at = now()
+         SET sealed = iv || encrypt_iv(to_jsonb($content)::text::bytea, key, iv, 'aes'), updated_at = now()
          FROM bench.session AS s
-         WHERE s.id = session AND s.secret_digest = secret AND s.expires_at > now()
-           AND a.session_id = session AND a.session_id = s.id AND a.name = 'aes' AND a.expires_at > now();
+         WHERE s.id = $session AND s.secret_digest = $secret AND s.expires_at > now()
+           AND a.session_id = $session AND a.name = 'aes' AND a.expires_at > now();
          IF NOT FOUND THEN RAISE no_data_found; END IF;",
     ),
 ];
 
-const GET: &[Variant] = &[
-    variant("sso_attr_get", "answer := sso_attr_get(token, 'a0007');"),
-    variant(
-        "SQL statement",
-        "SELECT a.value INTO answer FROM bench.session AS s JOIN bench.attribute AS a ON a.session_id = s.id
-         WHERE s.id = session AND s.secret_digest = secret AND s.expires_at > now()
-           AND a.session_id = session AND a.name = 'a0007' AND a.expires_at > now();",
+// The extension remembers for a while what it found sealed.
+const SEALED_UPDATE: &str = "sso_attr_update($token, 's0007', $content)";
+
+static UPDATE_SEALED: &[Variant] = &[
+    second("sso_attr_update", Runs::Call, SEALED_UPDATE),
+    own(FIRST, Runs::Call, SEALED_UPDATE),
+    own(OWN_CLEAR, Runs::Call, CLEAR_UPDATE),
+    peer(SIMPLE_CLEAR, Runs::Change, SIMPLE_UPDATE),
+];
+
+const CLEAR_GET: &str = "sso_attr_get($token, 'a0007')";
+
+const SIMPLE_GET: &str =
+    "SELECT a.value FROM simple.session AS s JOIN simple.attribute AS a ON a.session_id = s.id
+    WHERE s.id = $session AND s.digest = $secret AND s.expires_at > now()
+      AND a.session_id = $session AND a.name = 'a0007' AND a.expires_at > now()";
+
+static GET: &[Variant] = &[
+    own("sso_attr_get", Runs::Value, CLEAR_GET),
+    peer(SIMPLE, Runs::Select, SIMPLE_GET),
+    peer(
+        LIKE_OURS,
+        Runs::Select,
+        "SELECT a.value FROM bench.session AS s JOIN bench.attribute AS a ON a.session_id = s.id
+         WHERE s.id = $session AND s.secret_digest = $secret AND s.expires_at > now()
+           AND a.session_id = $session AND a.name = 'a0007' AND a.expires_at > now()",
     ),
 ];
 
-const GET_ENCRYPTED: &[Variant] = &[
-    variant("sso_attr_get", "answer := sso_attr_get(token, 'secret');"),
-    variant(
-        "SQL statement, in clear",
-        "SELECT a.value INTO answer FROM bench.session AS s JOIN bench.attribute AS a ON a.session_id = s.id
-         WHERE s.id = session AND s.secret_digest = secret AND s.expires_at > now()
-           AND a.session_id = session AND a.name = 'a0007' AND a.expires_at > now();",
-    ),
+static GET_SEALED: &[Variant] = &[
+    own("sso_attr_get", Runs::Value, "sso_attr_get($token, 's0007')"),
+    own(OWN_CLEAR, Runs::Value, CLEAR_GET),
+    peer(SIMPLE_CLEAR, Runs::Select, SIMPLE_GET),
     dear(
         "SQL with pgp_sym_decrypt",
-        "SELECT pgp_sym_decrypt(a.sealed, encode(key, 'escape'))::jsonb INTO answer
+        Runs::Select,
+        "SELECT pgp_sym_decrypt(a.sealed, repeat('k', 32))::jsonb
          FROM bench.session AS s JOIN bench.attribute AS a ON a.session_id = s.id
-         WHERE s.id = session AND s.secret_digest = secret AND s.expires_at > now()
-           AND a.session_id = session AND a.name = 'pgp' AND a.expires_at > now();",
+         WHERE s.id = $session AND s.secret_digest = $secret AND s.expires_at > now()
+           AND a.session_id = $session AND a.name = 'pgp' AND a.expires_at > now()",
         10,
     ),
-    variant(
+    peer(
         "SQL with decrypt_iv",
-        "SELECT convert_from(decrypt_iv(substr(a.sealed, 17), key, substr(a.sealed, 1, 16), 'aes'), 'UTF8')::jsonb INTO answer
+        Runs::Select,
+        "SELECT convert_from(decrypt_iv(substr(a.sealed, 17), repeat('k', 32)::bytea, substr(a.sealed, 1, 16), 'aes'),
+             'UTF8')::jsonb
          FROM bench.session AS s JOIN bench.attribute AS a ON a.session_id = s.id
-         WHERE s.id = session AND s.secret_digest = secret AND s.expires_at > now()
-           AND a.session_id = session AND a.name = 'aes' AND a.expires_at > now();",
+         WHERE s.id = $session AND s.secret_digest = $secret AND s.expires_at > now()
+           AND a.session_id = $session AND a.name = 'aes' AND a.expires_at > now()",
     ),
 ];
 
-const GET_ALL: &[Variant] = &[
-    variant("sso_attr_get_all", "answer := sso_attr_get_all(token);"),
-    variant(
-        "SELECT jsonb_object_agg, of 20 in clear",
-        "SELECT jsonb_object_agg(a.name, a.value) INTO answer
-         FROM bench.session AS s JOIN bench.attribute AS a ON a.session_id = s.id
-         WHERE s.id = session AND s.secret_digest = secret AND s.expires_at > now()
-           AND a.session_id = session AND a.value IS NOT NULL AND a.expires_at > now();",
+// Of 20 attributes: all of them in clear for the peer, whatever the extension has sealed.
+static GET_ALL: &[Variant] = &[
+    own("sso_attr_get_all", Runs::Value, "sso_attr_get_all($token)"),
+    peer(
+        SIMPLE,
+        Runs::Select,
+        "SELECT jsonb_object_agg(a.name, a.value)
+         FROM simple.session AS s JOIN simple.attribute AS a ON a.session_id = s.id
+         WHERE s.id = $session AND s.digest = $secret AND s.expires_at > now()
+           AND a.session_id = $session AND a.expires_at > now()",
     ),
 ];
 
-const UPDATE_MANY: &[Variant] = &[
-    variant("sso_attr_update_many", "IF sso_attr_update_many(token, batch) IS NULL THEN END IF;"),
-    variant(
-        "UPDATE ... FROM jsonb_to_recordset",
-        "UPDATE bench.attribute AS a SET value = d.value, sealed = NULL, updated_at = now()
-         FROM jsonb_to_recordset(batch) AS d(name text, value jsonb), bench.session AS s
-         WHERE s.id = session AND s.secret_digest = secret AND s.expires_at > now()
-           AND a.session_id = session AND a.session_id = s.id AND a.name = d.name AND a.expires_at > now();
-         GET DIAGNOSTICS done = ROW_COUNT;
-         IF done <> jsonb_array_length(batch) THEN RAISE no_data_found; END IF;",
+static CREATE: &[Variant] = &[
+    own("sso_attr_create", Runs::Call, "sso_attr_create($token, 'new', $content)"),
+    peer(
+        SIMPLE,
+        Runs::Change,
+        "INSERT INTO simple.attribute AS a (session_id, name, value)
+         SELECT s.id, 'new', to_jsonb($content) FROM simple.session AS s
+         WHERE s.id = $session AND s.digest = $secret AND s.expires_at > now()
+         ON CONFLICT (session_id, name) DO UPDATE SET value = EXCLUDED.value, updated_at = now(),
+             expires_at = EXCLUDED.expires_at
+         WHERE a.expires_at <= now()",
     ),
-    variant(
-        "one UPDATE for each item",
-        "FOR item IN SELECT d.name, d.value FROM jsonb_to_recordset(batch) AS d(name text, value jsonb) LOOP
-            UPDATE bench.attribute AS a SET value = item.value, sealed = NULL, updated_at = now()
-            FROM bench.session AS s
-            WHERE s.id = session AND s.secret_digest = secret AND s.expires_at > now()
-              AND a.session_id = session AND a.session_id = s.id AND a.name = item.name AND a.expires_at > now();
+];
+
+const CLEAR_UPDATE_MANY: &str = "sso_attr_update_many($token, $batch)";
+
+const SIMPLE_UPDATE_MANY: &str = "UPDATE simple.attribute AS a SET value = d.value, updated_at = now()
+    FROM jsonb_to_recordset($batch) AS d(name text, value jsonb), simple.session AS s
+    WHERE s.id = $session AND s.digest = $secret AND s.expires_at > now()
+      AND a.session_id = $session AND a.name = d.name AND a.expires_at > now()";
+
+static UPDATE_MANY: &[Variant] = &[
+    own("sso_attr_update_many", Runs::Call, CLEAR_UPDATE_MANY),
+    peer(SIMPLE, Runs::Changes, SIMPLE_UPDATE_MANY),
+    peer(
+        "one UPDATE for each item, on the simplest tables",
+        Runs::Block,
+        "FOR item IN SELECT d.name, d.value FROM jsonb_to_recordset($batch) AS d(name text, value jsonb) LOOP
+            UPDATE simple.attribute AS a SET value = item.value, updated_at = now()
+            FROM simple.session AS s
+            WHERE s.id = $session AND s.digest = $secret AND s.expires_at > now()
+              AND a.session_id = $session AND a.name = item.name AND a.expires_at > now();
             IF NOT FOUND THEN RAISE no_data_found; END IF;
          END LOOP;",
+    ),
+    peer(
+        LIKE_OURS,
+        Runs::Changes,
+        "UPDATE bench.attribute AS a SET value = d.value, sealed = NULL, updated_at = now()
+         FROM jsonb_to_recordset($batch) AS d(name text, value jsonb), bench.session AS s
+         WHERE s.id = $session AND s.secret_digest = $secret AND s.expires_at > now()
+           AND a.session_id = $session AND a.name = d.name AND a.expires_at > now()",
+    ),
+];
+
+const SEALED_UPDATE_MANY: &str = "sso_attr_update_many($token, $sealed_batch)";
+
+static UPDATE_MANY_SEALED: &[Variant] = &[
+    second("sso_attr_update_many", Runs::Call, SEALED_UPDATE_MANY),
+    own(FIRST, Runs::Call, SEALED_UPDATE_MANY),
+    own(OWN_CLEAR, Runs::Call, CLEAR_UPDATE_MANY),
+    peer(SIMPLE_CLEAR, Runs::Changes, SIMPLE_UPDATE_MANY),
+];
+
+static SET_MANY: &[Variant] = &[
+    own("sso_attr_set_many", Runs::Call, "sso_attr_set_many($token, $batch)"),
+    peer(
+        SIMPLE,
+        Runs::Changes,
+        "INSERT INTO simple.attribute AS a (session_id, name, value)
+         SELECT s.id, d.name, d.value
+         FROM simple.session AS s, jsonb_to_recordset($batch) AS d(name text, value jsonb)
+         WHERE s.id = $session AND s.digest = $secret AND s.expires_at > now()
+         ON CONFLICT (session_id, name) DO UPDATE SET value = EXCLUDED.value, updated_at = now(),
+             expires_at = CASE WHEN a.expires_at <= now() THEN EXCLUDED.expires_at ELSE a.expires_at END",
+    ),
+];
+
+// Over a socket the peer has BEGIN and COMMIT around its two.
+static SESSION_CREATE: &[Variant] = &[
+    own(
+        "sso_attr_set_many of sso_session_create",
+        Runs::Open,
+        "SELECT made.ust, sso_attr_set_many(made.ust, $batch) FROM sso_session_create('new') AS made(ust)",
+    ),
+    peer(
+        SIMPLE,
+        Runs::Transaction,
+        "INSERT INTO simple.session VALUES ($new_session, sha256($presented), 'new', now() + interval '1 hour');
+         INSERT INTO simple.attribute (session_id, name, value)
+         SELECT $new_session, d.name, d.value FROM jsonb_to_recordset($batch) AS d(name text, value jsonb)",
     ),
 ];
 
 // Both are handed text, as drivers send it: the value on one side, the document on the other.
-const ONE_OF_TWENTY: &[Variant] = &[
-    variant("sso_attr_update", "IF sso_attr_update(token, 'a0007', content) IS NULL THEN END IF;"),
-    variant(
+static DOCUMENT: &[Variant] = &[
+    own("sso_attr_update", Runs::Call, CLEAR_UPDATE),
+    peer(
         "one document rewritten",
-        "UPDATE bench.blob AS b SET data = document::jsonb
-         WHERE b.session_id = session AND b.digest = secret AND b.expires_at > now();
-         IF NOT FOUND THEN RAISE no_data_found; END IF;",
+        Runs::Change,
+        "UPDATE bench.blob AS b SET data = $document::jsonb
+         WHERE b.session_id = $session AND b.digest = $secret AND b.expires_at > now()",
     ),
 ];

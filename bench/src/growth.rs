@@ -15,34 +15,35 @@ const WAYS: &[(&str, &str)] = &[
     ("sso_attr_get", "answer := sso_attr_get(session.ust, 'a0003');"),
     (
         "SELECT",
-        "SELECT a.value INTO answer FROM bench.session AS s JOIN bench.attribute AS a ON a.session_id = s.id
-         WHERE s.id = session.id AND s.secret_digest = session.digest AND s.expires_at > now()
+        "SELECT a.value INTO answer FROM simple.session AS s JOIN simple.attribute AS a ON a.session_id = s.id
+         WHERE s.id = session.id AND s.digest = session.digest AND s.expires_at > now()
            AND a.session_id = session.id AND a.name = 'a0003' AND a.expires_at > now();",
     ),
     ("sso_attr_update", "IF sso_attr_update(session.ust, 'a0003', 'new'::text) IS NULL THEN END IF;"),
     (
         "UPDATE",
-        "UPDATE bench.attribute AS a SET value = to_jsonb('new'::text), sealed = NULL, updated_at = now()
-         FROM bench.session AS s
-         WHERE s.id = session.id AND s.secret_digest = session.digest AND s.expires_at > now()
-           AND a.session_id = session.id AND a.session_id = s.id AND a.name = 'a0003' AND a.expires_at > now();",
+        "UPDATE simple.attribute AS a SET value = to_jsonb('new'::text), updated_at = now()
+         FROM simple.session AS s
+         WHERE s.id = session.id AND s.digest = session.digest AND s.expires_at > now()
+           AND a.session_id = session.id AND a.name = 'a0003' AND a.expires_at > now();",
     ),
 ];
 
 pub fn measure(db: &mut Client, many: u32, rounds: u32) -> Result<Findings> {
     db.batch_execute(
-        "TRUNCATE sso_attr.session, sso_attr.attribute, bench.token, bench.session, bench.attribute",
+        "TRUNCATE sso_attr.session, sso_attr.attribute, bench.token, bench.session, bench.attribute, bench.blob, 
+         simple.session, simple.attribute",
     )?;
     let mut stores = Vec::new();
     for sessions in [FEW, many] {
         let first: i32 = db.query_one("SELECT count(*)::integer FROM bench.token", &[])?.get(0);
         db.batch_execute(&format!(
             "SET session_replication_role = replica;
-             CALL bench.add_sessions({first} + 1, {sessions}, 5);
+             CALL bench.add_sessions({first} + 1, {sessions}, 5, 0);
              RESET session_replication_role"
         ))?;
         db.batch_execute(
-            "VACUUM ANALYZE sso_attr.session, sso_attr.attribute, bench.session, bench.attribute, bench.token",
+            "VACUUM ANALYZE sso_attr.session, sso_attr.attribute, simple.session, simple.attribute, bench.token",
         )?;
         stores.push(calls(db, sessions, rounds)?);
     }

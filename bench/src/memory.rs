@@ -3,7 +3,7 @@
 use postgres::Client;
 
 use crate::Result;
-use crate::cases::SMALL_SESSIONS;
+use crate::cases::SEALED;
 use crate::report::{Findings, Table, Target};
 
 pub fn measure(db: &mut Client, calls: u32) -> Result<Findings> {
@@ -18,19 +18,23 @@ pub fn measure(db: &mut Client, calls: u32) -> Result<Findings> {
     };
     let mut targets = Vec::new();
     for (what, call) in [
-        ("sso_attr_get, encrypted", "PERFORM sso_attr_get(token, 'secret')"),
-        ("sso_attr_update", "PERFORM sso_attr_update(token, 'a00' || 10 + i / 1000 % 11, 'x'::text)"),
+        ("sso_attr_get, encrypted", "PERFORM sso_attr_get(token, 's0007')"),
+        (
+            "sso_attr_update",
+            "PERFORM sso_attr_update(token, 'a00' || lpad((1 + i / 1000 % 10)::text, 2, '0'), 'x'::text)",
+        ),
     ] {
         let block = |calls: u32| {
             format!(
                 "DO $$ DECLARE tokens text[]; token text;
                  BEGIN
-                     SELECT array_agg(ust ORDER BY i) INTO tokens FROM bench.token WHERE i <= {SMALL_SESSIONS};
+                     SELECT array_agg(ust ORDER BY i) INTO tokens FROM bench.token WHERE i <= {sessions};
                      FOR i IN 1..{calls} LOOP
-                         token := tokens[1 + i % {SMALL_SESSIONS}];
+                         token := tokens[1 + i % {sessions}];
                          {call};
                      END LOOP;
-                 END $$"
+                 END $$",
+                sessions = SEALED.sessions
             )
         };
         db.batch_execute(&block(10_000))?;

@@ -28,9 +28,22 @@ impl Server {
         self.run(self.cluster("run", command), Some(input))
     }
 
-    pub fn connect(&self) -> Result<Client> {
+    pub fn connect(&self, database: &str) -> Result<Client> {
         let mut config = postgres::Config::new();
-        Ok(config.host_path(&self.dir).user("postgres").dbname("bench").connect(NoTls)?)
+        Ok(config.host_path(&self.dir).user("postgres").dbname(database).connect(NoTls)?)
+    }
+
+    /// Makes a database that is as another one is now; none may be connected to that one.
+    pub fn copy(&self, database: &str, copy: &str) -> Result<()> {
+        self.drop(copy)?;
+        let create = format!("CREATE DATABASE \"{copy}\" TEMPLATE {database} STRATEGY file_copy");
+        Ok(self.connect("postgres")?.batch_execute(&create)?)
+    }
+
+    pub fn drop(&self, database: &str) -> Result<()> {
+        Ok(self
+            .connect("postgres")?
+            .batch_execute(&format!("DROP DATABASE IF EXISTS \"{database}\" WITH (FORCE)"))?)
     }
 
     fn cluster(&self, verb: &str, rest: &[&str]) -> Command {

@@ -3,7 +3,7 @@
 use postgres::Client;
 
 use crate::Result;
-use crate::cases::{CASES, SMALL_SESSIONS};
+use crate::cases::{CASES, LIKE_OURS, Plans, SIMPLE, SMALL};
 use crate::report::{Findings, Table, Target};
 
 struct Left {
@@ -14,13 +14,15 @@ struct Left {
 
 pub fn measure(db: &mut Client) -> Result<Findings> {
     db.batch_execute("CREATE EXTENSION IF NOT EXISTS pg_buffercache")?;
-    let block = |name: &str, variant: usize| {
+    let block = |name: &str, way: &str| {
         let case = CASES.iter().find(|case| case.name == name).ok_or("no such case")?;
-        Ok::<_, Box<dyn std::error::Error>>(case.block(&case.variants[variant], SMALL_SESSIONS))
+        let variant = case.variants.iter().find(|variant| variant.name == way).ok_or("no such way")?;
+        Ok::<_, Box<dyn std::error::Error>>(case.block(variant, Plans::Chosen, 0, SMALL.sessions))
     };
-    let ours = left_by(db, &block("update", 0)?, "sso_attr.attribute")?;
-    let theirs = left_by(db, &block("update", 1)?, "bench.attribute")?;
-    let document = left_by(db, &block("one of 20 attributes", 1)?, "bench.blob")?;
+    let ours = left_by(db, &block("update", "sso_attr_update")?, "sso_attr.attribute")?;
+    let simple = left_by(db, &block("update", SIMPLE)?, "simple.attribute")?;
+    let theirs = left_by(db, &block("update", LIKE_OURS)?, "bench.attribute")?;
+    let document = left_by(db, &block("document", "one document rewritten")?, "bench.blob")?;
     let row = |way: &str, left: &Left| {
         vec![
             way.to_owned(),
@@ -32,14 +34,16 @@ pub fn measure(db: &mut Client) -> Result<Findings> {
     let table = Table {
         title: "What an update leaves behind",
         about: format!(
-            "{SMALL_SESSIONS} sessions of 20 attributes, one updated in each. WAL from a second pass over the same \
+            "{} sessions of 20 attributes, one updated in each. WAL from a second pass over the same \
              pages, so without full-page images; pages of the table and its indexes that were dirty after a \
-             checkpoint and one pass."
+             checkpoint and one pass.",
+            SMALL.sessions
         ),
         header: vec!["way", "WAL bytes an update", "pages dirtied an update", "HOT"],
         rows: vec![
             row("sso_attr_update", &ours),
-            row("SQL statement", &theirs),
+            row(SIMPLE, &simple),
+            row(LIKE_OURS, &theirs),
             row("one document rewritten", &document),
         ],
     };
@@ -73,7 +77,7 @@ fn left_by(db: &mut Client, block: &str, table: &str) -> Result<Left> {
     let wal: f64 =
         db.query_one("SELECT (pg_current_wal_insert_lsn() - $1::text::pg_lsn)::float8", &[&start])?.get(0);
     let after = hot(db, table)?;
-    let each = f64::from(SMALL_SESSIONS);
+    let each = f64::from(SMALL.sessions);
     Ok(Left {
         wal: wal / each,
         pages: dirty as f64 / each,
@@ -101,7 +105,7 @@ fn hot_renewals(db: &mut Client) -> Result<f64> {
         "DO $$
          DECLARE
              one uuid;
-             every uuid[] := (SELECT array_agg(id) FROM bench.token WHERE i <= {SMALL_SESSIONS});
+             every uuid[] := (SELECT array_agg(id) FROM bench.token WHERE i <= {sessions});
          BEGIN
              FOR round IN 1..60 LOOP
                  FOREACH one IN ARRAY every LOOP
@@ -109,7 +113,8 @@ fn hot_renewals(db: &mut Client) -> Result<f64> {
                      COMMIT;
                  END LOOP;
              END LOOP;
-         END $$"
+         END $$",
+        sessions = SMALL.sessions
     ))?;
     db.batch_execute("RESET synchronous_commit")?;
     let after = hot(db, "sso_attr.session")?;
