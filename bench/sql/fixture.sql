@@ -1,6 +1,7 @@
 -- One store of sessions of one kind, with their tokens known, and the peers' own tables.
 CREATE EXTENSION IF NOT EXISTS sso_attr;
 CREATE EXTENSION IF NOT EXISTS pgcrypto;
+CREATE EXTENSION IF NOT EXISTS pg_prewarm;
 
 -- The simplest tables that a careful user writes.
 CREATE SCHEMA simple;

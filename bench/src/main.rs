@@ -134,7 +134,9 @@ fn main() -> Result<()> {
         findings.merge(rounds::measure(server, &cases, scale.rounds)?);
     }
     if part("storage") {
-        findings.merge(storage::measure(&mut server.connect(SMALL.database)?)?);
+        server.copy(SMALL.database, "storage")?;
+        findings.merge(storage::measure(&mut server.connect("storage")?)?);
+        server.drop("storage")?;
     }
     if part("clients") {
         findings.merge(clients::against_sql(server, &cases, scale.turns)?);

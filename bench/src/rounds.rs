@@ -25,7 +25,8 @@ pub fn measure(server: &Server, cases: &[&'static Case], rounds: u32) -> Result<
     };
     let mut targets = Vec::new();
     for case in cases {
-        let mut db = server.connect(case.store.database)?;
+        server.copy(case.store.database, case.name)?;
+        let mut db = server.connect(case.name)?;
         let mut ways: Vec<Way> = case
             .variants
             .iter()
@@ -57,9 +58,7 @@ pub fn measure(server: &Server, cases: &[&'static Case], rounds: u32) -> Result<
                 way.micros.push(row.get::<_, f64>(0) / f64::from(calls));
             }
         }
-        if case.leaves == Leaves::Rows {
-            db.batch_execute("CALL bench.remove_new()")?;
-        }
+        server.drop(case.name)?;
         let ours = ways.first().ok_or("a case without variants")?.micros.clone();
         for variant in case.variants {
             let median = |way: &&Way| Spread::of(way.micros.clone()).median;
