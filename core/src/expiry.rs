@@ -33,10 +33,15 @@ impl Timestamp {
         }
     }
 
+    /// Microseconds since 1970-01-01 00:00 UTC; nothing is before it.
+    pub fn unix_micros(self) -> u64 {
+        const MICROS_1970_TO_2000: i64 = 946_684_800_000_000;
+        u64::try_from(self.0.saturating_add(MICROS_1970_TO_2000)).unwrap_or(0)
+    }
+
     /// Milliseconds since 1970-01-01 00:00 UTC, as UUID version 7 counts; nothing is before it.
     pub fn unix_millis(self) -> u64 {
-        const MILLIS_1970_TO_2000: i64 = 946_684_800_000;
-        u64::try_from((self.0 / 1000).saturating_add(MILLIS_1970_TO_2000)).unwrap_or(0)
+        self.unix_micros() / 1000
     }
 
     /// This instant rounded down to ten minutes, by which the purge looks for what has ended: what

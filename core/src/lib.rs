@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod envelope;
 pub mod error;
 pub mod expiry;

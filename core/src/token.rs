@@ -117,6 +117,14 @@ pub fn adopt(text: &str) -> Result<Claim> {
     })
 }
 
+/// Whether a text holds one in the issued form, whole or with more behind it.
+pub fn is_in(text: &str) -> bool {
+    text.match_indices(PREFIX).any(|(at, _)| {
+        let encoded = text.as_bytes().get(at + PREFIX.len()..at + PREFIX.len() + ENCODED_CHARS);
+        encoded.is_some_and(|encoded| BASE64URL.decode(encoded).is_ok())
+    })
+}
+
 fn is_adoptable(text: &str) -> bool {
     !text.starts_with(PREFIX) && (22..=512).contains(&text.chars().take(513).count())
 }
