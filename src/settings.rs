@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 use sso_attr_core::expiry::Ttl;
 
 /// One hour: what most session stores default to.
@@ -24,6 +24,19 @@ static PURGE_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60);
 /// A thousand rows: about ten milliseconds, so that nobody waits long for a batch and its commit is
 /// cheap in comparison.
 static PURGE_BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1000);
+/// Off: whoever does not read the lines should not pay for them.
+static AUDIT: GucSetting<Audit> = GucSetting::<Audit>::new(Audit::Off);
+
+/// Which calls the audit has a line for, each one those of the former too.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, PostgresGucEnum)]
+pub enum Audit {
+    #[name = c"off"]
+    Off,
+    #[name = c"changes"]
+    Changes,
+    #[name = c"all"]
+    All,
+}
 
 /// How long a session lasts if sso_session_create or sso_session_renew does not say.
 pub fn session_expiration() -> Ttl {
@@ -54,6 +67,11 @@ pub fn purge_interval() -> Option<Duration> {
 /// The most rows that one batch of the purge removes.
 pub fn purge_batch_size() -> u64 {
     PURGE_BATCH_SIZE.get() as u64
+}
+
+/// Which calls the audit has a line for.
+pub fn audit() -> Audit {
+    AUDIT.get()
 }
 
 /// The file that holds the keyring, if any.
@@ -128,6 +146,14 @@ pub fn define() {
         1,
         100_000,
         GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_enum_guc(
+        c"sso_attr.audit",
+        c"Calls that write a line to the server's log: off, changes, or all, which is reads too.",
+        c"",
+        &AUDIT,
+        GucContext::Suset,
         GucFlags::default(),
     );
     crate::pg::settings::reserve_prefix();

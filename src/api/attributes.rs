@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::{Error, Result, name};
 
-use super::call::{Call, Session, call};
+use super::call::{Call, Session, changing, reading};
 use super::value;
 use crate::pg::any::AnyValue;
 use crate::pg::datum::{Jsonb, TimestampTz};
@@ -26,7 +26,7 @@ fn sso_attr_create(
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "false"),
 ) -> Answer<bool> {
-    create(ust, name, || value::decode(value), expiration, encrypt)
+    create("sso_attr_create", ust, name, || value::decode(value), expiration, encrypt)
 }
 
 /// As sso_attr_create, for drivers: not polymorphic, so that the server says what it takes.
@@ -38,7 +38,7 @@ fn sso_attr_create_json(
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "false"),
 ) -> Answer<bool> {
-    create(ust, name, || value::decode_json(value), expiration, encrypt)
+    create("sso_attr_create_json", ust, name, || value::decode_json(value), expiration, encrypt)
 }
 
 /// Replaces the value of an attribute; one that is not there raises no_data_found.
@@ -50,7 +50,7 @@ fn sso_attr_update(
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "NULL"),
 ) -> Answer<bool> {
-    update(ust, name, || value::decode(value), expiration, encrypt)
+    update("sso_attr_update", ust, name, || value::decode(value), expiration, encrypt)
 }
 
 /// As sso_attr_update, for drivers.
@@ -62,7 +62,7 @@ fn sso_attr_update_json(
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "NULL"),
 ) -> Answer<bool> {
-    update(ust, name, || value::decode_json(value), expiration, encrypt)
+    update("sso_attr_update_json", ust, name, || value::decode_json(value), expiration, encrypt)
 }
 
 /// Creates or replaces an attribute; true where it created one.
@@ -74,7 +74,7 @@ fn sso_attr_set(
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "NULL"),
 ) -> Answer<bool> {
-    set(ust, name, || value::decode(value), expiration, encrypt)
+    set("sso_attr_set", ust, name, || value::decode(value), expiration, encrypt)
 }
 
 /// As sso_attr_set, for drivers.
@@ -86,17 +86,18 @@ fn sso_attr_set_json(
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "NULL"),
 ) -> Answer<bool> {
-    set(ust, name, || value::decode_json(value), expiration, encrypt)
+    set("sso_attr_set_json", ust, name, || value::decode_json(value), expiration, encrypt)
 }
 
 fn create(
+    verb: &'static str,
     ust: Option<Text<'_>>,
     name: Option<Text<'_>>,
     decode: impl FnOnce() -> Result<Jsonb>,
     expiration: Option<f64>,
     encrypt: Option<bool>,
 ) -> Answer<bool> {
-    call(|call| {
+    changing(verb, |call| {
         let item = item(call, name.as_deref(), decode, expiration, Some(encrypt.unwrap_or(false)))?;
         call.insert(ust, std::slice::from_ref(&item), |session| {
             match protection::create(&session.attributes, &item)? {
@@ -108,13 +109,14 @@ fn create(
 }
 
 fn update(
+    verb: &'static str,
     ust: Option<Text<'_>>,
     name: Option<Text<'_>>,
     decode: impl FnOnce() -> Result<Jsonb>,
     expiration: Option<f64>,
     encrypt: Option<bool>,
 ) -> Answer<bool> {
-    call(|call| {
+    changing(verb, |call| {
         let item = item(call, name.as_deref(), decode, expiration, encrypt)?;
         call.write(ust, |session| {
             let written = protection::write(Verb::Update, &session.attributes, &item)?;
@@ -125,13 +127,14 @@ fn update(
 }
 
 fn set(
+    verb: &'static str,
     ust: Option<Text<'_>>,
     name: Option<Text<'_>>,
     decode: impl FnOnce() -> Result<Jsonb>,
     expiration: Option<f64>,
     encrypt: Option<bool>,
 ) -> Answer<bool> {
-    call(|call| {
+    changing(verb, |call| {
         let item = item(call, name.as_deref(), decode, expiration, encrypt)?;
         call.insert(ust, std::slice::from_ref(&item), |session| {
             let written = protection::write(Verb::Set, &session.attributes, &item)?;
@@ -149,6 +152,7 @@ fn item<'a>(
     encrypt: Option<bool>,
 ) -> Result<Item<'a>> {
     let name = name::validate_new(name)?;
+    call.audit(|line| line.name(name));
     let expires_at = call.expires_at(expiration)?;
     Ok(Item { name, json: decode()?, protection: Protection::asked(encrypt), expires_at })
 }
@@ -163,7 +167,7 @@ fn sso_attr_compare_and_set(
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "NULL"),
 ) -> Answer<bool> {
-    call(|call| {
+    changing("sso_attr_compare_and_set", |call| {
         let item = item(call, name.as_deref(), || value::decode_json(value), expiration, encrypt)?;
         let expected = value::decode_json(expected)?;
         call.write(ust, |session| {
@@ -185,7 +189,7 @@ fn sso_attr_increment(
     by: default!(Option<Numeric>, "1"),
     expiration: default!(Option<f64>, "NULL"),
 ) -> Answer<Numeric> {
-    call(|call| {
+    changing("sso_attr_increment", |call| {
         let by = by.ok_or_else(|| Error::argument("by must not be null"))?;
         let first = by.to_json().ok_or_else(|| Error::argument("by must be a finite number"))?;
         let new = item(call, name.as_deref(), || value::decode_json(Some(first)), expiration, None)?;
@@ -216,11 +220,17 @@ fn lock(session: &Session<'_>, name: &str) -> Result<Option<Jsonb>> {
     value.map(|value| protection::reveal(&session.attributes, name, value)).transpose()
 }
 
+fn lookup<'a>(call: &Call, name: Option<&'a str>) -> Result<&'a str> {
+    let name = name::validate_lookup(name)?;
+    call.audit(|line| line.name(name));
+    Ok(name)
+}
+
 /// The value of an attribute; NULL where it is not there.
 #[pg_extern(stable, parallel_safe)]
 fn sso_attr_get(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<Option<Jsonb>> {
-    call(|call| {
-        let name = name::validate_lookup(name.as_deref())?;
+    reading("sso_attr_get", |call| {
+        let name = lookup(call, name.as_deref())?;
         call.read(ust, |session| get(session, name))
     })
 }
@@ -228,8 +238,8 @@ fn sso_attr_get(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<Option<
 /// The value as text, a string without its quotes; NULL where it is not there.
 #[pg_extern(stable, parallel_safe)]
 fn sso_attr_get_text(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<Option<TextDatum>> {
-    call(|call| {
-        let name = name::validate_lookup(name.as_deref())?;
+    reading("sso_attr_get_text", |call| {
+        let name = lookup(call, name.as_deref())?;
         let value = call.read(ust, |session| get(session, name))?;
         Ok(value.and_then(Jsonb::to_unquoted))
     })
@@ -243,8 +253,8 @@ fn get(session: &Session<'_>, name: &str) -> Result<Option<Jsonb>> {
 /// Gives the value and deletes the attribute in the same step; NULL where it is not there.
 #[pg_extern]
 fn sso_attr_take(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<Option<Jsonb>> {
-    call(|call| {
-        let name = name::validate_lookup(name.as_deref())?;
+    changing("sso_attr_take", |call| {
+        let name = lookup(call, name.as_deref())?;
         call.write(ust, |session| {
             let value = session.attributes.take(name)?;
             session.still_live(value.is_some())?;
@@ -256,8 +266,8 @@ fn sso_attr_take(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<Option
 /// Deletes an attribute; false where it is not there.
 #[pg_extern]
 fn sso_attr_delete(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<bool> {
-    call(|call| {
-        let name = name::validate_lookup(name.as_deref())?;
+    changing("sso_attr_delete", |call| {
+        let name = lookup(call, name.as_deref())?;
         call.write(ust, |session| {
             let deleted = session.attributes.delete(name);
             session.still_live(deleted)?;
@@ -269,8 +279,8 @@ fn sso_attr_delete(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<bool
 /// Whether an attribute is there.
 #[pg_extern(stable, parallel_safe)]
 fn sso_attr_exists(ust: Option<Text<'_>>, name: Option<Text<'_>>) -> Answer<bool> {
-    call(|call| {
-        let name = name::validate_lookup(name.as_deref())?;
+    reading("sso_attr_exists", |call| {
+        let name = lookup(call, name.as_deref())?;
         call.read(ust, |session| Ok(session.attributes.is_sealed(name)?.is_some()))
     })
 }
@@ -282,8 +292,9 @@ fn sso_attr_set_expiry(
     name: Option<Text<'_>>,
     expiration: Option<f64>,
 ) -> Answer<bool> {
-    call(|call| {
+    changing("sso_attr_set_expiry", |call| {
         let name = name::validate_new(name.as_deref())?;
+        call.audit(|line| line.name(name));
         let expires_at = call.expires_at(expiration)?.unwrap_or(Timestamp::NEVER);
         call.write(ust, |session| {
             session.is_there(name, session.attributes.set_expiry(name, expires_at))?;
@@ -297,7 +308,7 @@ fn sso_attr_set_expiry(
 fn sso_attr_names(
     ust: Option<Text<'_>>,
 ) -> std::result::Result<SetOfIterator<'static, TextDatum>, ErrorReport> {
-    call(|call| {
+    reading("sso_attr_names", |call| {
         let names = call.read(ust, |session| Ok(session.attributes.names()))?;
         Ok(SetOfIterator::new(names))
     })
@@ -322,7 +333,7 @@ fn sso_attr_list(
     >,
     ErrorReport,
 > {
-    call(|call| {
+    reading("sso_attr_list", |call| {
         let rows = call.read(ust, |session| {
             let attributes = &session.attributes;
             collected(attributes.list()?.into_iter().map(|row| {
@@ -339,7 +350,7 @@ fn sso_attr_list(
 /// All attributes of a session as one object.
 #[pg_extern(stable, parallel_safe)]
 fn sso_attr_get_all(ust: Option<Text<'_>>) -> Answer<Jsonb> {
-    call(|call| {
+    reading("sso_attr_get_all", |call| {
         let values = call.read(ust, |session| {
             let attributes = &session.attributes;
             collected(

@@ -5,7 +5,7 @@ use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::item::{self, Defaults, Element, Repeats, in_order};
 use sso_attr_core::{Error, Result, item::Item};
 
-use super::call::{Call, call, ttl};
+use super::call::{Call, changing, reading, ttl};
 use super::names::lookups;
 use super::value;
 use crate::pg::datum::Jsonb;
@@ -23,7 +23,7 @@ fn sso_attr_create_many(
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "false"),
 ) -> Answer<i64> {
-    call(|call| {
+    changing("sso_attr_create_many", |call| {
         let data = given(data)?;
         let items = items(&data, Defaults { ttl: ttl(expiration)?, encrypt }, Repeats::Refused)?;
         let items = prepared(call, &items, |encrypt| Some(encrypt.unwrap_or(false)))?;
@@ -42,7 +42,7 @@ fn sso_attr_update_many(
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "NULL"),
 ) -> Answer<i64> {
-    call(|call| {
+    changing("sso_attr_update_many", |call| {
         let data = given(data)?;
         let items = items(&data, Defaults { ttl: ttl(expiration)?, encrypt }, Repeats::LastWins)?;
         let items = prepared(call, &items, std::convert::identity)?;
@@ -61,7 +61,7 @@ fn sso_attr_set_many(
     expiration: default!(Option<f64>, "NULL"),
     encrypt: default!(Option<bool>, "NULL"),
 ) -> Answer<i64> {
-    call(|call| {
+    changing("sso_attr_set_many", |call| {
         let data = given(data)?;
         let items = items(&data, Defaults { ttl: ttl(expiration)?, encrypt }, Repeats::LastWins)?;
         let items = prepared(call, &items, std::convert::identity)?;
@@ -80,12 +80,13 @@ fn sso_attr_set_expiry_many(
     data: Option<Jsonb>,
     expiration: default!(Option<f64>, "NULL"),
 ) -> Answer<i64> {
-    call(|call| {
+    changing("sso_attr_set_expiry_many", |call| {
         let data = given(data)?;
         let defaults = Defaults { ttl: ttl(expiration)?, encrypt: None };
         let items = checked(&data, |index, element| defaults.expiry_item(index, element))?;
         let items = in_order(items, Repeats::LastWins, interrupt::check)?;
         let names = collected(items.iter().map(|item| Ok(item.name.as_ref())))?;
+        call.audit(|line| line.names(names.iter().copied()));
         let expiries =
             collected(items.iter().map(|item| Ok(expires_at(call, item)?.unwrap_or(Timestamp::NEVER))))?;
         call.write(ust, |session| {
@@ -101,8 +102,9 @@ fn sso_attr_set_expiry_many(
 /// The values under these names as one object, null where one is not there.
 #[pg_extern(stable, parallel_safe)]
 fn sso_attr_get_many(ust: Option<Text<'_>>, names: Option<Texts<'_>>) -> Answer<Jsonb> {
-    call(|call| {
+    reading("sso_attr_get_many", |call| {
         let names = lookups("names", names.ok_or_else(|| Error::argument("names must not be null"))?)?;
+        call.audit(|line| line.names(names.iter().copied()));
         let values = call.read(ust, |session| {
             let attributes = &session.attributes;
             let values = attributes.get_many(&names)?;
@@ -121,8 +123,9 @@ fn sso_attr_get_many(ust: Option<Text<'_>>, names: Option<Texts<'_>>) -> Answer<
 /// Which of these names are there, as one object of booleans.
 #[pg_extern(stable, parallel_safe)]
 fn sso_attr_exists_many(ust: Option<Text<'_>>, names: Option<Texts<'_>>) -> Answer<Jsonb> {
-    call(|call| {
+    reading("sso_attr_exists_many", |call| {
         let names = lookups("names", names.ok_or_else(|| Error::argument("names must not be null"))?)?;
+        call.audit(|line| line.names(names.iter().copied()));
         let found = call.read(ust, |session| session.attributes.find_many(&names))?;
         let mut object = Object::new();
         for (name, found) in names.iter().zip(found) {
@@ -135,8 +138,9 @@ fn sso_attr_exists_many(ust: Option<Text<'_>>, names: Option<Texts<'_>>) -> Answ
 /// Deletes attributes and counts those that were there.
 #[pg_extern]
 fn sso_attr_delete_many(ust: Option<Text<'_>>, names: Option<Texts<'_>>) -> Answer<i64> {
-    call(|call| {
+    changing("sso_attr_delete_many", |call| {
         let names = lookups("names", names.ok_or_else(|| Error::argument("names must not be null"))?)?;
+        call.audit(|line| line.names(names.iter().copied()));
         call.write(ust, |session| {
             let deleted = session.attributes.delete_many(&names)?;
             session.still_live(deleted > 0)?;
@@ -182,6 +186,7 @@ fn prepared<'a>(
     items: &'a [Item<'a, Jsonb>],
     encrypt: impl Fn(Option<bool>) -> Option<bool>,
 ) -> Result<Vec<protection::Item<'a>>> {
+    call.audit(|line| line.names(items.iter().map(|item| &*item.name)));
     collected(items.iter().map(|item| {
         Ok(protection::Item {
             name: &item.name,

@@ -1,30 +1,59 @@
-//! The one path of every call: one instant, the proof of the session, the outcome.
+//! The one path of every call: one instant, the proof of the session, the outcome, the audit.
 
+use std::cell::RefCell;
+
+use sso_attr_core::audit::Line;
 use sso_attr_core::error::Names;
 use sso_attr_core::expiry::{Timestamp, Ttl};
 use sso_attr_core::token::Claim;
 use sso_attr_core::{Error, Result};
 
 use crate::lifetime;
-use crate::pg::clock;
 use crate::pg::report::{Answer, report};
 use crate::pg::spi::{Access, Db, as_owner};
 use crate::pg::text::Text;
+use crate::pg::{clock, log, role};
 use crate::protection::{self, Item};
+use crate::settings::{self, Audit};
 use crate::store::attribute::Attributes;
-use crate::store::session::{self, Found};
+use crate::store::session::{self, Found, Shown};
 use crate::vault;
 
 /// A call that has begun.
 pub struct Call {
     /// The call's one now: what it writes after waiting for a lock bears it too.
     pub now: Timestamp,
+    /// What the audit is to say of it, if anything.
+    line: Option<RefCell<Line>>,
 }
 
-/// Runs an SQL function and turns a failure into the ERROR that the caller sees. Arguments are decoded
-/// in `work`, before it asks for a session.
-pub fn call<T>(work: impl FnOnce(&Call) -> Result<T>) -> Answer<T> {
-    work(&Call { now: clock::now() }).map_err(report)
+/// Runs the SQL function `verb`, which changes something, and turns a failure into the ERROR that the
+/// caller sees. Arguments are decoded in `work`, before it asks for a session.
+pub fn changing<T>(verb: &'static str, work: impl FnOnce(&Call) -> Result<T>) -> Answer<T> {
+    call(verb, Audit::Changes, work)
+}
+
+/// As [`changing`], for a function that only reads.
+pub fn reading<T>(verb: &'static str, work: impl FnOnce(&Call) -> Result<T>) -> Answer<T> {
+    call(verb, Audit::All, work)
+}
+
+fn call<T>(verb: &'static str, audited_at: Audit, work: impl FnOnce(&Call) -> Result<T>) -> Answer<T> {
+    let now = clock::now();
+    let is_audited = settings::audit() >= audited_at;
+    let call = Call { now, line: is_audited.then(|| RefCell::new(Line::new(verb, now))) };
+    let result = work(&call);
+    if let Some(line) = call.line {
+        write_line(line.into_inner(), result.as_ref().err());
+    }
+    result.map_err(report)
+}
+
+/// By the caller's role, whatever ran as another one meanwhile.
+#[cold]
+fn write_line(line: Line, failure: Option<&Error>) {
+    let line = line.finish(failure.map(Error::sqlstate), &role::current(), &role::session());
+    log::server_only(&format!("sso_attr audit: {line}"));
 }
 
 /// A live session whose token was presented.
@@ -35,6 +64,46 @@ pub struct Session<'db> {
 }
 
 impl Call {
+    /// Has the audit know something of the call. `note` may not call PostgreSQL.
+    pub fn audit(&self, note: impl FnOnce(&mut Line)) {
+        if let Some(line) = &self.line {
+            note(&mut line.borrow_mut());
+        }
+    }
+
+    /// What a presented token claims; no token and malformed ones are sessions that are not live.
+    pub fn claim(&self, ust: Option<Text<'_>>) -> Result<Claim> {
+        let claim = claim(ust);
+        self.audit(|line| match &claim {
+            // The id of an adopted token is drawn from it, and who presents it may not have one.
+            Ok(claim) if !claim.is_adopted => line.claimed(claim.id),
+            Ok(_) => {}
+            Err(_) => line.refused("not a token"),
+        });
+        claim
+    }
+
+    /// The session whose token was presented, if it is live.
+    fn proven(&self, db: &Db, found: Option<Found>) -> Result<Found> {
+        if self.line.is_some() {
+            self.note_proof(found.and_then(|found| session::show(db, found.id)).as_ref());
+        }
+        live(found, self.now)
+    }
+
+    /// Has the audit know whose token was presented; `None` is nobody's.
+    pub fn note_proof(&self, shown: Option<&Shown>) {
+        self.audit(|line| match shown {
+            None => line.refused("unknown token"),
+            Some(shown) => {
+                line.session(shown.id, shown.user_id.as_deref(), shown.current_app.as_deref());
+                if lifetime::capped(shown.created_at, shown.expires_at).is_over(self.now) {
+                    line.refused("session is over");
+                }
+            }
+        });
+    }
+
     /// An expiration argument: seconds from now, Infinity for never, NULL for not given.
     pub fn expires_at(&self, expiration: Option<f64>) -> Result<Option<Timestamp>> {
         ttl(expiration)?.map(|ttl| ttl.expires_at(self.now)).transpose()
@@ -73,9 +142,9 @@ impl Call {
         find: impl FnOnce(&Db, &Claim) -> Option<Found>,
         work: impl FnOnce(&Session<'_>) -> Result<T>,
     ) -> Result<T> {
-        let claim = claim(ust)?;
+        let claim = self.claim(ust)?;
         as_owner(access, |db| {
-            let found = live(find(db, &claim), self.now)?;
+            let found = self.proven(db, find(db, &claim))?;
             work(&Session { attributes: Attributes::new(db, found.id, self.now), claim, found })
         })
     }
@@ -117,7 +186,7 @@ pub fn live(found: Option<Found>, now: Timestamp) -> Result<Found> {
         .ok_or(Error::SessionNotLive)
 }
 
-/// What a presented token claims; no token and malformed ones are sessions that are not live.
+/// As [`Call::claim`], of a session that the call is not about.
 pub fn claim(ust: Option<Text<'_>>) -> Result<Claim> {
     ust.and_then(|ust| Claim::parse(&ust)).ok_or(Error::SessionNotLive)
 }

@@ -6,7 +6,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use sso_attr_core::Error;
 
-use super::call::call;
+use super::call::{changing, reading};
 use crate::maintenance::rekey::{self, Pass};
 use crate::pg::datum::TimestampTz;
 use crate::pg::report::Answer;
@@ -31,7 +31,7 @@ fn sso_attr_keys() -> Result<
     >,
     ErrorReport,
 > {
-    call(|_| {
+    reading("sso_attr_keys", |_| {
         let ring = vault::keyring()?;
         let (checks, uses) = as_owner(Access::Read, |db| (key::all_check_values(db), key::uses(db)));
         let mut known: BTreeMap<u32, (Vec<Vec<u8>>, Option<Use>)> = BTreeMap::new();
@@ -69,7 +69,7 @@ fn sso_attr_keys() -> Result<
 /// Encrypts values of other keys anew under the primary one.
 #[pg_extern]
 fn sso_attr_rekey(max_rows: default!(Option<i64>, "NULL")) -> Answer<i64> {
-    call(|_| {
+    changing("sso_attr_rekey", |call| {
         let most = max_rows.unwrap_or(i64::MAX);
         if most < 0 {
             return Err(Error::argument("max_rows must not be negative"));
@@ -87,6 +87,7 @@ fn sso_attr_rekey(max_rows: default!(Option<i64>, "NULL")) -> Answer<i64> {
             batch_as_owner(Access::Write, |db| rekey::batch(db, &sealer, &mut pass, limit))?;
         }
         pass.warn_of_unopened();
+        call.audit(|line| line.count(done(&pass).unsigned_abs()));
         Ok(done(&pass))
     })
 }

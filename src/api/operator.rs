@@ -4,7 +4,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use sso_attr_core::Error;
 
-use super::call::call;
+use super::call::{changing, reading};
 use crate::maintenance::purge::Sweep;
 use crate::pg::clock;
 use crate::pg::datum::TimestampTz;
@@ -16,7 +16,7 @@ use crate::store::purge::{self, Run};
 /// One sweep in the caller's transaction; returns the rows removed.
 #[pg_extern]
 fn sso_attr_purge(max_rows: default!(Option<i64>, "NULL")) -> Answer<i64> {
-    call(|_| {
+    changing("sso_attr_purge", |call| {
         let max_rows = match max_rows.map(u64::try_from) {
             None => u64::MAX,
             Some(Ok(rows)) => rows,
@@ -37,6 +37,7 @@ fn sso_attr_purge(max_rows: default!(Option<i64>, "NULL")) -> Answer<i64> {
             error: None,
         };
         as_owner(Access::Write, |db| purge::record(db, &run));
+        call.audit(|line| line.count(removed));
         Ok(i64::try_from(removed).unwrap_or(i64::MAX))
     })
 }
@@ -58,7 +59,7 @@ fn sso_attr_purge_status() -> Result<
     >,
     ErrorReport,
 > {
-    call(|_| {
+    reading("sso_attr_purge_status", |_| {
         let status = as_owner(Access::Read, |db| purge::status(db, clock::now()));
         Ok(TableIterator::once((
             status.started_at.map(TimestampTz::from),

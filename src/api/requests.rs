@@ -7,7 +7,7 @@ use sso_attr_core::error::quoted;
 use sso_attr_core::{Error, Result, name};
 
 use super::attributes::to_object;
-use super::call::{call, claim};
+use super::call::{changing, reading};
 use super::expiry::deadline;
 use super::names::lookups;
 use super::{sessions, value};
@@ -43,10 +43,12 @@ fn sso_session_load(
     >,
     ErrorReport,
 > {
-    call(|call| {
-        let Ok(claim) = claim(ust) else { return Ok(TableIterator::new(None)) };
+    reading("sso_session_load", |call| {
+        let Ok(claim) = call.claim(ust) else { return Ok(TableIterator::new(None)) };
         let loaded = as_owner(Access::Read, |db| {
-            let Some(shown) = session::find_and_show(db, &claim) else { return Ok(None) };
+            let found = session::find_and_show(db, &claim);
+            call.note_proof(found.as_ref());
+            let Some(shown) = found else { return Ok(None) };
             if lifetime::capped(shown.created_at, shown.expires_at).is_over(call.now) {
                 return Ok(None);
             }
@@ -88,7 +90,7 @@ fn sso_session_save(
     encrypt: default!(Option<Texts<'_>>, "NULL"),
     expires_at: default!(Option<TimestampTz>, "NULL"),
 ) -> Answer<Option<TimestampTz>> {
-    call(|call| {
+    changing("sso_session_save", |call| {
         let changed = changed.ok_or_else(|| Error::argument("changed must not be null"))?;
         let items = items(&changed, &or_none("encrypt", encrypt)?)?;
         let removed = or_none("removed", removed)?;
@@ -109,6 +111,11 @@ fn sso_session_save(
             let is_changed = |name: &str| items.binary_search_by(|item| item.name.cmp(name)).is_ok();
             let names = present.iter().map(|name| &**name);
             let doomed = collected(names.filter(|name| !is_changed(name)).map(Ok))?;
+            call.audit(|line| {
+                line.names(items.iter().map(|item| item.name));
+                line.names(doomed.iter().copied());
+                line.count((items.len() + doomed.len()) as u64);
+            });
             protection::save(attributes, &items, &doomed)?;
             sessions::renew(call, session, asked)
         })

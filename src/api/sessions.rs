@@ -9,7 +9,7 @@ use sso_attr_core::token::{self, Claim};
 use sso_attr_core::{Error, name};
 use zeroize::Zeroizing;
 
-use super::call::{Call, Session, call, claim, live};
+use super::call::{Call, Session, changing, claim, live, reading};
 use super::expiry::{Deadline, deadline};
 use crate::lifetime;
 use crate::pg::datum::{Inet, TimestampTz};
@@ -33,7 +33,8 @@ fn sso_session_create(
     keep_newest: default!(Option<i32>, "NULL"),
     expires_at: default!(Option<TimestampTz>, "NULL"),
 ) -> Answer<String> {
-    create(user_id, current_app, remote_addr, user_agent, expiration, ust, keep_newest, expires_at)
+    let address = || Ok(remote_addr);
+    create(user_id, current_app, address, user_agent, expiration, ust, keep_newest, expires_at)
 }
 
 /// As sso_session_create, for an address that a driver or a proxy hands over as text.
@@ -49,8 +50,8 @@ fn sso_session_create_from_text(
     keep_newest: default!(Option<i32>, "NULL"),
     expires_at: default!(Option<TimestampTz>, "NULL"),
 ) -> Answer<String> {
-    let remote_addr = call(|_| address(remote_addr.as_deref()))?;
-    create(user_id, current_app, remote_addr, user_agent, expiration, ust, keep_newest, expires_at)
+    let address = || address(remote_addr.as_deref());
+    create(user_id, current_app, address, user_agent, expiration, ust, keep_newest, expires_at)
 }
 
 /// An address as text; an empty one is none.
@@ -74,14 +75,15 @@ fn address(text: Option<&str>) -> sso_attr_core::Result<Option<Inet>> {
 fn create(
     user_id: Option<Text<'_>>,
     current_app: Option<Text<'_>>,
-    remote_addr: Option<Inet>,
+    remote_addr: impl FnOnce() -> sso_attr_core::Result<Option<Inet>>,
     user_agent: Option<Text<'_>>,
     expiration: Option<f64>,
     ust: Option<Text<'_>>,
     keep_newest: Option<i32>,
     expires_at: Option<TimestampTz>,
 ) -> Answer<String> {
-    call(|call| {
+    changing("sso_session_create", |call| {
+        let remote_addr = remote_addr()?;
         let user_id = user_id
             .as_deref()
             .map(|user_id| name::validate_required("user_id", Some(user_id)))
@@ -120,6 +122,7 @@ fn create(
                 false => Err(Error::TokenInUse),
             }
         })?;
+        call.audit(|line| line.session(opening.claim.id, user_id, current_app));
         Ok(text.as_str().to_owned())
     })
 }
@@ -201,7 +204,7 @@ fn sso_session_get(
     >,
     ErrorReport,
 > {
-    call(|call| {
+    reading("sso_session_get", |call| {
         let shown = call.read(ust, |session| {
             session::show(session.db(), session.found.id).ok_or(Error::SessionNotLive)
         })?;
@@ -212,7 +215,7 @@ fn sso_session_get(
 /// Whether a text is the token of a live session.
 #[pg_extern(stable, parallel_safe)]
 fn sso_session_verify(ust: Option<Text<'_>>) -> Answer<bool> {
-    call(|call| Ok(call.read(ust, |_| Ok(())).is_ok()))
+    reading("sso_session_verify", |call| Ok(call.read(ust, |_| Ok(())).is_ok()))
 }
 
 /// Has a session expire at another time, counted from now.
@@ -222,7 +225,7 @@ fn sso_session_renew(
     expiration: default!(Option<f64>, "NULL"),
     expires_at: default!(Option<TimestampTz>, "NULL"),
 ) -> Answer<Option<TimestampTz>> {
-    call(|call| {
+    changing("sso_session_renew", |call| {
         let asked = deadline(call.now, expiration, expires_at)?;
         call.write(ust, |session| renew(call, session, asked))
     })
@@ -266,7 +269,7 @@ fn sso_session_rotate(
     user_id: default!(Option<Text<'_>>, "NULL"),
     new_ust: default!(Option<Text<'_>>, "NULL"),
 ) -> Answer<String> {
-    call(|call| {
+    changing("sso_session_rotate", |call| {
         let user_id = user_id
             .as_deref()
             .map(|user_id| name::validate_required("user_id", Some(user_id)))
@@ -310,6 +313,9 @@ fn replace_token(
 ) -> sso_attr_core::Result<()> {
     let (db, id) = (session.db(), session.found.id);
     if session::set_digest(db, id, &session.claim, call.now, new, user_id) {
+        if let Some(user_id) = user_id {
+            call.audit(|line| line.user(user_id));
+        }
         return Ok(());
     }
     live(session::find(db, &session.claim), call.now)?;
@@ -322,7 +328,7 @@ fn replace_token(
 /// the rows that nobody else holds go at once, the others with the purge.
 #[pg_extern]
 fn sso_session_end(ust: Option<Text<'_>>) -> Answer<bool> {
-    call(|call| {
+    changing("sso_session_end", |call| {
         let ended = call.write(ust, |session| {
             let (db, id) = (session.db(), session.found.id);
             let ended = session::end_proven(db, id, &session.claim, call.now, created_after(call));
@@ -341,18 +347,30 @@ fn sso_session_end(ust: Option<Text<'_>>) -> Answer<bool> {
 /// Ends one of a user's sessions by the id that the list shows.
 #[pg_extern]
 fn sso_session_end_one(user_id: Option<Text<'_>>, session_id: Option<pgrx::Uuid>) -> Answer<bool> {
-    call(|call| {
+    changing("sso_session_end_one", |call| {
         let user_id = name::validate_required("user_id", user_id.as_deref())?;
         let id = session_id.ok_or_else(|| Error::argument("session_id must not be null"))?;
         let id = uuid::Uuid::from_bytes(*id.as_bytes());
         as_owner(Access::Write, |db| {
             let ended = session::end_of_user(db, id, user_id, call.now, created_after(call));
+            call.audit(|line| line.claimed(id));
             if ended {
+                call.audit(|line| line.session(id, Some(user_id), None));
                 session::delete_free(db, id);
             }
             Ok(ended)
         })
     })
+}
+
+/// Has the audit know whose sessions these are. What has none need not be a user's name.
+fn note_user(call: &Call, user_id: &str, sessions: usize) {
+    call.audit(|line| {
+        line.count(sessions as u64);
+        if sessions > 0 {
+            line.user(user_id);
+        }
+    });
 }
 
 /// The creation after which sessions are not past the cap.
@@ -366,7 +384,7 @@ fn sso_session_end_all(
     user_id: Option<Text<'_>>,
     keep_ust: default!(Option<Text<'_>>, "NULL"),
 ) -> Answer<i64> {
-    call(|call| {
+    changing("sso_session_end_all", |call| {
         let user_id = name::validate_required("user_id", user_id.as_deref())?;
         let keep = keep_ust.map(|ust| claim(Some(ust))).transpose()?;
         as_owner(Access::Write, |db| {
@@ -382,11 +400,14 @@ fn sso_session_end_all(
                 }
             };
             let mut ended = 0;
-            for id in session::ids(db, user_id).into_iter().filter(|id| Some(*id) != kept) {
+            let ids = session::ids(db, user_id);
+            note_user(call, user_id, ids.len());
+            for id in ids.into_iter().filter(|id| Some(*id) != kept) {
                 interrupt::check();
                 ended += i64::from(session::end(db, id, call.now, created_after(call)));
                 session::delete_free(db, id);
             }
+            call.audit(|line| line.count(ended.unsigned_abs()));
             Ok(ended)
         })
     })
@@ -413,9 +434,10 @@ fn sso_session_list(
     >,
     ErrorReport,
 > {
-    call(|call| {
+    reading("sso_session_list", |call| {
         let user_id = name::validate_required("user_id", user_id.as_deref())?;
         let listed = as_owner(Access::Read, |db| session::list(db, user_id, call.now, created_after(call)));
+        note_user(call, user_id, listed.len());
         Ok(TableIterator::new(listed.into_iter().map(row)))
     })
 }

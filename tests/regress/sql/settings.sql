@@ -25,6 +25,7 @@ SET sso_attr.session_expiration = 'never';
 SET sso_attr.session_max_lifetime = -1;
 SET sso_attr.max_value_size = 0;
 SET sso_attr.max_value_size = '1GB';
+SET sso_attr.audit = 'some';
 SET sso_attr.session_expiration = 2147483647;
 SELECT sso_session_create('settings-ann') AS ust \gset
 SELECT expires_at - created_at FROM sso_session_get(:'ust');
@@ -52,6 +53,7 @@ SET ROLE settings_app;
 SET sso_attr.session_expiration = 60;
 SET sso_attr.session_max_lifetime = 0;
 SET sso_attr.max_value_size = '100MB';
+SET sso_attr.audit = changes;
 SET sso_attr.keyring_file = '';
 SHOW sso_attr.keyring_file;
 SELECT current_setting('sso_attr.keyring_file');
