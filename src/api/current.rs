@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 use sso_attr_core::name;
 
-use super::call::call;
+use super::call::{changing, reading};
 use crate::current;
 use crate::pg::clock;
 use crate::pg::datum::Jsonb;
@@ -16,7 +16,7 @@ use crate::store::attribute::Attributes;
 /// Makes a live session the current one until the transaction is over; no session for any other text.
 #[pg_extern(parallel_unsafe)]
 fn sso_session_use(ust: Option<Text<'_>>) -> Answer<bool> {
-    call(|call| {
+    changing("sso_session_use", |call| {
         let claim = call.read(ust, |session| Ok(session.claim)).ok();
         current::set(claim);
         Ok(claim.is_some())
@@ -26,19 +26,21 @@ fn sso_session_use(ust: Option<Text<'_>>) -> Answer<bool> {
 /// The user of the current session.
 #[pg_extern(stable, parallel_restricted)]
 fn sso_current_user_id() -> Answer<Option<String>> {
-    call(|_| Ok(current::get().and_then(|current| current.user_id)))
+    reading("sso_current_user_id", |_| Ok(current::get().and_then(|current| current.user_id)))
 }
 
 /// The id of the current session.
 #[pg_extern(stable, parallel_restricted)]
 fn sso_current_session_id() -> Answer<Option<pgrx::Uuid>> {
-    call(|_| Ok(current::get().map(|current| pgrx::Uuid::from_bytes(current.id.into_bytes()))))
+    reading("sso_current_session_id", |_| {
+        Ok(current::get().map(|current| pgrx::Uuid::from_bytes(current.id.into_bytes())))
+    })
 }
 
 /// The value of an attribute of the current session.
 #[pg_extern(stable, parallel_restricted)]
 fn sso_current_attr(name: Option<Text<'_>>) -> Answer<Option<Jsonb>> {
-    call(|_| {
+    reading("sso_current_attr", |_| {
         let name = name::validate_lookup(name.as_deref())?;
         let Some(current) = current::get() else { return Ok(None) };
         as_owner(Access::Read, |db| {
