@@ -35,6 +35,14 @@ pub enum Error {
     #[error("token is in use by a live session")]
     TokenInUse,
 
+    /// A username or a user_id is another user's.
+    #[error("{0} is taken")]
+    Taken(&'static str),
+
+    /// A function that changes a user names one that is not there.
+    #[error("user does not exist")]
+    UserMissing,
+
     /// A session is bound to its user once.
     #[error("session belongs to another user")]
     OtherUser,
@@ -62,6 +70,10 @@ pub enum Error {
     /// Memory for what the caller handed over cannot be had.
     #[error("out of memory")]
     OutOfMemory,
+
+    /// One password takes more memory to hash than all together may take.
+    #[error("hashing a password takes {needed} kB, more than sso_attr.login_memory")]
+    NoLoginMemory { needed: u32 },
 
     /// Under REPEATABLE READ, the snapshot still shows an attribute that others have deleted since.
     #[error("could not serialize access due to concurrent delete")]
@@ -106,12 +118,15 @@ impl Error {
     fn condition(&self) -> &'static Condition {
         match self {
             Error::SessionNotLive => &NOT_LIVE,
-            Error::AttributeMissing(_) => &MISSING,
-            Error::AttributeExists(_) | Error::AttributeRepeated(_) | Error::TokenInUse => &EXISTS,
+            Error::AttributeMissing(_) | Error::UserMissing => &MISSING,
+            Error::AttributeExists(_) | Error::AttributeRepeated(_) | Error::TokenInUse | Error::Taken(_) => {
+                &EXISTS
+            }
             Error::Argument { .. } | Error::Item { .. } | Error::OtherUser => &ARGUMENT,
             Error::TooLong { .. } | Error::TooDeep { .. } => &LIMIT,
             Error::NotUtf8 => &ENCODING,
             Error::OutOfMemory => &MEMORY,
+            Error::NoLoginMemory { .. } => &RESOURCES,
             Error::DeletedMeanwhile => &SERIALIZATION,
             Error::NoKeyring { .. } | Error::KeyUnknown(_) => &KEYRING,
             Error::KeyDiffers(_)
@@ -148,6 +163,11 @@ impl Error {
             Error::AttributeExists(_) => "Use sso_attr_set to replace attributes that are there.",
             Error::AttributeRepeated(_) => "Name each attribute once.",
             Error::TokenInUse => "End that session first, or adopt another token.",
+            Error::Taken("username") => {
+                "Usernames that differ by case or Unicode composition only are the same."
+            }
+            Error::UserMissing => "Create it with sso_user_create.",
+            Error::NoLoginMemory { .. } => "Raise sso_attr.login_memory, or lower sso_attr.password_memory.",
             Error::OtherUser => "Open a session of its own for that user.",
             Error::Argument { hint, .. } => return hint.map(str::to_owned),
             Error::Item { hint, .. } => return hint.clone(),
@@ -166,7 +186,7 @@ impl Error {
                 "It was written by a later version of sso_attr: update the library."
             }
             Error::DeletedMeanwhile => "The transaction might succeed if retried.",
-            Error::TooDeep { .. } | Error::NotUtf8 | Error::OutOfMemory => return None,
+            Error::Taken(_) | Error::TooDeep { .. } | Error::NotUtf8 | Error::OutOfMemory => return None,
             Error::RowCorrupted(_) | Error::NoRandom => return None,
         };
         Some(text.to_owned())
@@ -214,15 +234,17 @@ conditions! {
     NOT_LIVE = "28000", "invalid_authorization_specification",
         "the session is unknown, malformed, ended or expired, which are not told apart";
     MISSING = "P0002", "no_data_found",
-        "an attribute that has to be there is not; DETAIL lists the missing names, up to a hundred";
+        "an attribute that has to be there is not; DETAIL lists the missing names, up to a hundred; or a user is not";
     EXISTS = "23505", "unique_violation",
-        "an attribute is there already or is named twice, or a token is in use";
+        "an attribute is there already or is named twice, a token is in use, or a username or user_id is taken";
     ARGUMENT = "22023", "invalid_parameter_value",
         "an argument, or an item of `data`, is not what the function takes";
     ENCODING = "22021", "character_not_in_repertoire", "a text is not UTF-8";
     LIMIT = "54000", "program_limit_exceeded",
         "a name, a value or another text is too long, or a value is nested too deeply";
     MEMORY = "53200", "out_of_memory", "memory for what was handed over cannot be had";
+    RESOURCES = "53000", "insufficient_resources",
+        "hashing one password takes more memory than `sso_attr.login_memory` allows for all";
     KEYRING = "55000", "object_not_in_prerequisite_state",
         "encryption is asked for and there is no keyring, or a key id is not in it";
     CORRUPTED = "XX001", "data_corrupted",

@@ -13,7 +13,9 @@ pub mod expiry;
 pub mod item;
 pub mod keyring;
 pub mod name;
+pub mod password;
 pub mod token;
+pub mod user;
 pub mod value;
 
 pub use error::{Error, Result};
