@@ -56,7 +56,7 @@ COMMENT ON FUNCTION sso_attr.change_grant(text, regrole, text) IS 'What sso_attr
 COMMENT ON FUNCTION sso_attr.extend_grants() IS 'Gives functions that an update added to the roles granted before; update scripts call it.';
 
 COMMENT ON FUNCTION sso_attr_grant(regrole, text) IS
-'Opens functions to a role: ''holder'' = what needs a live token and acts on its session alone, ''app'' = that, and opening sessions, listing and ending those of a user, ''monitor'' = figures to watch, ''operator'' = those, and purge, rekey and check. Tables stay closed. Errors: 22023 for another kind or for no role, 42501 unless called by the owner or a superuser.';
+'Opens functions to a role: ''holder'' = what needs a live token and acts on its session alone, ''app'' = that, and opening sessions, listing and ending those of a user, ''login'' = users and passwords, ''monitor'' = figures to watch, ''operator'' = those, and purge, rekey and check. Tables stay closed. Errors: 22023 for another kind or for no role, 42501 unless called by the owner or a superuser.';
 COMMENT ON FUNCTION sso_attr_revoke(regrole, text) IS
 'Takes back what sso_attr_grant gave, but for USAGE of the extension''s schema. Errors: as sso_attr_grant.';
 
@@ -164,3 +164,24 @@ COMMENT ON FUNCTION sso_current_session_id() IS
 'The id of the current session; NULL where there is none or it is over.';
 COMMENT ON FUNCTION sso_current_attr(text) IS
 'The value of an attribute of the current session; NULL where there is no such attribute or session. Errors: 22023 null name, 55000 and XX001 as sso_attr_get.';
+
+COMMENT ON FUNCTION sso_user_create(text, text, text) IS
+'Creates a user and returns its user_id, a UUID version 7 where none is given. username: 1 to 255 characters; names that differ by case or Unicode composition only are the same. password: 8 to 1024 bytes, any text. Errors: 23505 username or user_id is taken, 22023 bad argument, 54000 username, user_id or password too long.';
+COMMENT ON FUNCTION sso_user_login(text, text, text, inet, text, double precision, text, integer) IS
+'Opens a session for the user whose password this is and returns its token (UST); NULL where it is refused, for whatever reason and at the same work: sso_user_list tells why. It must be committed then, as a rollback takes the count of failures back. The other parameters are those of sso_session_create. Errors: 22023 another bad argument, 54000 current_app too long, 23505 token in use, 53000 sso_attr.login_memory is too small.';
+COMMENT ON FUNCTION sso_user_login(text, text, text, text, text, double precision, text, integer) IS
+'As sso_user_login with an inet, for an address as text: '''' is none, a list is refused. Errors: as there, 22P02 no address.';
+COMMENT ON FUNCTION sso_user_verify(text, text) IS
+'Whether this is the user''s password, counted and refused as by sso_user_login, without opening a session: for asking again before something important. Errors: 53000 sso_attr.login_memory is too small.';
+COMMENT ON FUNCTION sso_user_set_password(text, text, text) IS
+'Sets a user''s password, clears the count of failures and ends the user''s sessions, except that of keep_ust. Errors: P0002 no such user, 28000 keep_ust is no live session of that user (nothing is changed then), 22023 bad argument, 54000 password too long.';
+COMMENT ON FUNCTION sso_user_lock(text, timestamptz) IS
+'Has logins of a user refused until then (NULL = until sso_user_unlock) and returns true; sessions stay. Errors: P0002 no such user, 22023 bad argument.';
+COMMENT ON FUNCTION sso_user_unlock(text) IS
+'Takes back a lock and the wait after failures, and returns true. Errors: P0002 no such user, 22023 bad argument.';
+COMMENT ON FUNCTION sso_user_delete(text) IS
+'Deletes a user and ends the user''s sessions; false where there is no such user. Errors: 22023 null username.';
+COMMENT ON FUNCTION sso_user_exists(text) IS
+'Whether there is a user of that name. Errors: 22023 null username.';
+COMMENT ON FUNCTION sso_user_list() IS
+'All users by name: failures = wrong passwords in a row, last_refusal = why a login was last refused (''wrong password'', ''waiting'', ''locked''), waits_until = end of the wait after failures, locked_until = end of a lock, NULL for never.';

@@ -26,6 +26,11 @@ BEGIN ATOMIC
         ('app', '{holder}', 'that, and opening sessions, listing and ending those of a user', '{
             sso_session_end_all, sso_session_end_one, sso_session_list, sso_session_create
         }'),
+        ('login', '{}', 'users and passwords', '{
+            sso_user_verify,
+            sso_user_login, sso_user_create, sso_user_set_password, sso_user_lock, sso_user_unlock, sso_user_delete,
+            sso_user_exists, sso_user_list
+        }'),
         ('monitor', '{}', 'figures to watch', '{
             sso_attr_purge_status, sso_attr_keys
         }'),

@@ -7,6 +7,7 @@
 //! | [`protection`] | sealed or clear: decided once |
 //! | [`vault`] | the keyring in force, sealing and opening |
 //! | [`store`] | every statement, typed on both sides |
+//! | [`passwords`] | hashing passwords with the settings in force |
 //! | [`maintenance`] | removing what has expired, moving values to the primary key; the workers that do both |
 //! | [`current`] | the current session of a transaction, for row-level security |
 //! | [`lifetime`], [`settings`] | how long sessions live; the settings |
@@ -25,6 +26,7 @@ mod api;
 mod current;
 mod lifetime;
 mod maintenance;
+mod passwords;
 #[allow(unsafe_code, reason = "the one place that calls PostgreSQL's C interface")]
 mod pg;
 mod protection;
@@ -35,7 +37,8 @@ mod vault;
 pgrx::pg_module_magic!();
 
 extension_sql_file!("../sql/tables.sql", name = "tables", bootstrap);
-extension_sql_file!("../sql/grants.sql", name = "grants", requires = ["tables"]);
+extension_sql_file!("../sql/users.sql", name = "users", requires = ["tables"]);
+extension_sql_file!("../sql/grants.sql", name = "grants", requires = ["users"]);
 extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);
 
 #[allow(unsafe_code, reason = "PostgreSQL calls this symbol when it loads the library")]
@@ -44,4 +47,5 @@ pub extern "C-unwind" fn _PG_init() {
     pg::report::refuse_backtraces();
     settings::define();
     maintenance::register();
+    passwords::register();
 }

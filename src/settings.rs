@@ -1,12 +1,14 @@
 //! The settings, each private with a typed accessor.
 
 use std::ffi::{CStr, CString, OsString};
+use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 use sso_attr_core::expiry::Ttl;
+use sso_attr_core::password::Cost;
 
 /// One hour: what most session stores default to.
 static SESSION_EXPIRATION: GucSetting<i32> = GucSetting::<i32>::new(3600);
@@ -37,6 +39,14 @@ pub enum Audit {
     #[name = c"all"]
     All,
 }
+
+/// Ten mistypings in a row are rare, ten guesses of a decent password hopeless.
+static LOGIN_ATTEMPTS: GucSetting<i32> = GucSetting::<i32>::new(10);
+static PASSWORD_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(Cost::DEFAULT.memory_kib as i32);
+static PASSWORD_PASSES: GucSetting<i32> = GucSetting::<i32>::new(Cost::DEFAULT.passes as i32);
+static PASSWORD_LANES: GucSetting<i32> = GucSetting::<i32>::new(Cost::DEFAULT.lanes as i32);
+/// Half a gigabyte: twenty-six passwords at a time, more than most servers have processors.
+static LOGIN_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(512 * 1024);
 
 /// How long a session lasts if sso_session_create or sso_session_renew does not say.
 pub fn session_expiration() -> Ttl {
@@ -82,6 +92,28 @@ pub fn keyring_file() -> Option<PathBuf> {
 /// The command that writes the keyring, if any.
 pub fn key_command() -> Option<OsString> {
     text(&KEY_COMMAND)
+}
+
+/// Failures in a row after which a user waits; `None` is never.
+pub fn login_attempts() -> Option<i64> {
+    match LOGIN_ATTEMPTS.get() {
+        0 => None,
+        attempts => Some(attempts.into()),
+    }
+}
+
+/// What a new password is hashed with.
+pub fn password_cost() -> Cost {
+    Cost {
+        memory_kib: PASSWORD_MEMORY.get() as u32,
+        passes: PASSWORD_PASSES.get() as u32,
+        lanes: PASSWORD_LANES.get() as u32,
+    }
+}
+
+/// The memory that may be taken to hash passwords, in kB.
+pub fn login_memory() -> u64 {
+    LOGIN_MEMORY.get() as u64
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> Option<OsString> {
@@ -155,6 +187,51 @@ pub fn define() {
         &AUDIT,
         GucContext::Suset,
         GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"sso_attr.login_attempts",
+        c"Failures in a row after which a user waits before the next login; 0 means never.",
+        c"The wait doubles with each further failure, from one second to fifteen minutes.",
+        &LOGIN_ATTEMPTS,
+        0,
+        1000,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    let cost = |setting, name, what, range: RangeInclusive<u32>, unit| {
+        let (min, max) = (*range.start() as i32, *range.end() as i32);
+        GucRegistry::define_int_guc(name, what, c"", setting, min, max, GucContext::Suset, unit);
+    };
+    cost(
+        &PASSWORD_MEMORY,
+        c"sso_attr.password_memory",
+        c"Memory in which a new password is hashed.",
+        Cost::MEMORY_KIB,
+        GucFlags::UNIT_KB,
+    );
+    cost(
+        &PASSWORD_PASSES,
+        c"sso_attr.password_passes",
+        c"Passes over that memory in which a new password is hashed.",
+        Cost::PASSES,
+        GucFlags::default(),
+    );
+    cost(
+        &PASSWORD_LANES,
+        c"sso_attr.password_lanes",
+        c"Lanes in which a new password is hashed, one after the other.",
+        Cost::LANES,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"sso_attr.login_memory",
+        c"Most memory that the hashing of passwords takes at a time; further logins wait for their turn.",
+        c"That of all sessions together where the library is preloaded, that of each where it is not.",
+        &LOGIN_MEMORY,
+        *Cost::MEMORY_KIB.start() as i32,
+        i32::MAX,
+        GucContext::Sighup,
+        GucFlags::UNIT_KB,
     );
     crate::pg::settings::reserve_prefix();
 }

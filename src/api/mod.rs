@@ -13,4 +13,5 @@ mod operator;
 mod purge_bin;
 mod requests;
 mod sessions;
+mod users;
 mod value;

@@ -55,7 +55,7 @@ fn sso_session_create_from_text(
 }
 
 /// An address as text; an empty one is none.
-fn address(text: Option<&str>) -> sso_attr_core::Result<Option<Inet>> {
+pub fn address(text: Option<&str>) -> sso_attr_core::Result<Option<Inet>> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     if text.contains(',') {
         return Err(Error::Argument {
@@ -88,50 +88,92 @@ fn create(
             .as_deref()
             .map(|user_id| name::validate_required("user_id", Some(user_id)))
             .transpose()?;
-        let current_app = name::validate_optional("current_app", current_app.as_deref())?;
-        let Deadline { expires_at, idle_limit, .. } = deadline(call.now, expiration, expires_at)?
+        let request = Request::new(
+            call,
+            current_app.as_deref(),
+            remote_addr,
+            user_agent.as_deref(),
+            expiration,
+            expires_at,
+            ust.as_deref(),
+            keep_newest,
+        )?;
+        if keep_newest.is_some() && user_id.is_none() {
+            return Err(Error::argument("keep_newest needs a user_id"));
+        }
+        as_owner(Access::Write, |db| request.open(db, call, user_id))
+    })
+}
+
+/// A session that is to be opened, the arguments checked; for whom is open yet.
+pub struct Request<'a> {
+    current_app: Option<&'a str>,
+    remote_addr: Option<Inet>,
+    user_agent: Option<&'a str>,
+    deadline: Deadline,
+    text: Zeroizing<String>,
+    claim: Claim,
+    /// How many sessions of the user beside this one may remain.
+    others: Option<usize>,
+}
+
+impl<'a> Request<'a> {
+    #[allow(clippy::too_many_arguments, reason = "they are the SQL function's")]
+    pub fn new(
+        call: &Call,
+        current_app: Option<&'a str>,
+        remote_addr: Option<Inet>,
+        user_agent: Option<&'a str>,
+        expiration: Option<f64>,
+        expires_at: Option<TimestampTz>,
+        ust: Option<&str>,
+        keep_newest: Option<i32>,
+    ) -> sso_attr_core::Result<Self> {
+        let current_app = name::validate_optional("current_app", current_app)?;
+        let deadline = deadline(call.now, expiration, expires_at)?
             .map_or_else(|| Deadline::after(crate::settings::session_expiration(), call.now), Ok)?;
-        let keep = keep_newest.map(|count| newest(user_id, count)).transpose()?;
+        let others = keep_newest.map(others).transpose()?;
         let (text, claim) = match ust {
-            Some(adopted) => (Zeroizing::new(str::to_owned(&adopted)), token::adopt(&adopted)?),
+            Some(adopted) => (Zeroizing::new(adopted.to_owned()), token::adopt(adopted)?),
             None => {
                 let issued = token::issue(call.now.unix_millis())?;
                 (issued.text, issued.claim)
             }
         };
+        let user_agent = user_agent.map(name::cut_user_agent);
+        Ok(Request { current_app, remote_addr, user_agent, deadline, text, claim, others })
+    }
+
+    /// Opens it and returns its UST.
+    pub fn open(&self, db: &Db, call: &Call, user_id: Option<&str>) -> sso_attr_core::Result<String> {
+        if let (Some(user_id), Some(_)) = (user_id, self.others) {
+            lock::user(db, user_id);
+        }
         let opening = Opening {
-            claim,
+            claim: self.claim,
             user_id,
-            current_app,
-            remote_addr,
-            user_agent: user_agent.as_deref().map(name::cut_user_agent),
+            current_app: self.current_app,
+            remote_addr: self.remote_addr,
+            user_agent: self.user_agent,
             created_at: call.now,
-            expires_at: lifetime::capped(call.now, expires_at),
-            idle_limit,
+            expires_at: lifetime::capped(call.now, self.deadline.expires_at),
+            idle_limit: self.deadline.idle_limit,
         };
-        as_owner(Access::Write, |db| {
-            if let Some((user_id, _)) = keep {
-                lock::user(db, user_id);
-            }
-            vacate(db, &opening)?;
-            if let Some((user_id, others)) = keep {
-                end_oldest(db, call, user_id, others);
-            }
-            match session::insert(db, &opening) {
-                true => Ok(()),
-                false => Err(Error::TokenInUse),
-            }
-        })?;
-        call.audit(|line| line.session(opening.claim.id, user_id, current_app));
-        Ok(text.as_str().to_owned())
-    })
+        vacate(db, &opening)?;
+        if let (Some(user_id), Some(others)) = (user_id, self.others) {
+            end_oldest(db, call, user_id, others);
+        }
+        if !session::insert(db, &opening) {
+            return Err(Error::TokenInUse);
+        }
+        call.audit(|line| line.session(self.claim.id, user_id, self.current_app));
+        Ok(self.text.as_str().to_owned())
+    }
 }
 
-/// The user, and how many sessions beside the new one may remain.
-fn newest(user_id: Option<&str>, count: i32) -> sso_attr_core::Result<(&str, usize)> {
-    let user_id = user_id.ok_or_else(|| Error::argument("keep_newest needs a user_id"))?;
-    match usize::try_from(count) {
-        Ok(count @ 1..) => Ok((user_id, count - 1)),
+fn others(keep_newest: i32) -> sso_attr_core::Result<usize> {
+    match usize::try_from(keep_newest) {
+        Ok(count @ 1..) => Ok(count - 1),
         _ => Err(Error::argument("keep_newest must be at least 1")),
     }
 }
@@ -387,30 +429,33 @@ fn sso_session_end_all(
     changing("sso_session_end_all", |call| {
         let user_id = name::validate_required("user_id", user_id.as_deref())?;
         let keep = keep_ust.map(|ust| claim(Some(ust))).transpose()?;
-        as_owner(Access::Write, |db| {
-            let kept = match &keep {
-                None => None,
-                Some(claim) => {
-                    let kept = live(session::find(db, claim), call.now)?.id;
-                    let shown = session::show(db, kept).ok_or(Error::SessionNotLive)?;
-                    if shown.user_id.as_deref() != Some(user_id) {
-                        return Err(Error::SessionNotLive);
-                    }
-                    Some(kept)
-                }
-            };
-            let mut ended = 0;
-            let ids = session::ids(db, user_id);
-            note_user(call, user_id, ids.len());
-            for id in ids.into_iter().filter(|id| Some(*id) != kept) {
-                interrupt::check();
-                ended += i64::from(session::end(db, id, call.now, created_after(call)));
-                session::delete_free(db, id);
-            }
-            call.audit(|line| line.count(ended.unsigned_abs()));
-            Ok(ended)
-        })
+        as_owner(Access::Write, |db| end_others(db, call, user_id, keep.as_ref()))
     })
+}
+
+/// Ends every session of a user but the one that a claim proves, and counts those that were live.
+pub fn end_others(db: &Db, call: &Call, user_id: &str, keep: Option<&Claim>) -> sso_attr_core::Result<i64> {
+    let kept = match keep {
+        None => None,
+        Some(claim) => {
+            let kept = live(session::find(db, claim), call.now)?.id;
+            let shown = session::show(db, kept).ok_or(Error::SessionNotLive)?;
+            if shown.user_id.as_deref() != Some(user_id) {
+                return Err(Error::SessionNotLive);
+            }
+            Some(kept)
+        }
+    };
+    let mut ended = 0;
+    let ids = session::ids(db, user_id);
+    note_user(call, user_id, ids.len());
+    for id in ids.into_iter().filter(|id| Some(*id) != kept) {
+        interrupt::check();
+        ended += i64::from(session::end(db, id, call.now, created_after(call)));
+        session::delete_free(db, id);
+    }
+    call.audit(|line| line.count(ended.unsigned_abs()));
+    Ok(ended)
 }
 
 /// The live sessions of a user, newest first.

@@ -1,0 +1,54 @@
+//! Hashing passwords with the settings in force, within the memory that all may take together.
+//!
+//! Nothing is locked meanwhile, and nothing of PostgreSQL is called: a cancel counts when a hash is
+//! done, or while its turn has not come.
+
+use std::time::Duration;
+
+use sso_attr_core::password::{Block, Cost, Stored, hash};
+use sso_attr_core::{Error, Result};
+
+use crate::pg::pages::Blocks;
+use crate::pg::{hashing, interrupt, worker};
+use crate::settings;
+
+/// How often a login looks whether its turn has come: a hash takes tens of milliseconds.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// Has the memory that all backends take counted, if the library is being preloaded.
+pub fn register() {
+    if worker::is_preloading() {
+        hashing::reserve_memory();
+    }
+}
+
+/// The PHC string of a new password.
+pub fn hashed(password: &str) -> Result<String> {
+    let cost = settings::password_cost();
+    in_memory(cost, |memory| hash(password, cost, memory))
+}
+
+/// Whether a password is the stored one; `None` is that of no user, at the same work.
+pub fn matches(stored: Option<&Stored>, password: &str) -> Result<bool> {
+    let decoy = Stored::decoy(settings::password_cost())?;
+    let stored = stored.unwrap_or(&decoy);
+    in_memory(stored.cost(), |memory| stored.matches(password, memory))
+}
+
+fn in_memory<T>(cost: Cost, work: impl FnOnce(&mut [Block]) -> Result<T>) -> Result<T> {
+    interrupt::check();
+    let bound = settings::login_memory();
+    if u64::from(cost.memory_kib) > bound {
+        return Err(Error::NoLoginMemory { needed: cost.memory_kib });
+    }
+    let share = loop {
+        match hashing::take(cost.memory_kib.into(), bound) {
+            Some(share) => break share,
+            None => worker::wait(Some(LOOK_AGAIN)),
+        }
+    };
+    let result = work(Blocks::new(cost.blocks()?)?.as_mut_slice());
+    drop(share);
+    interrupt::check();
+    result
+}
