@@ -170,7 +170,7 @@ COMMENT ON FUNCTION sso_user_create(text, text, text) IS
 COMMENT ON FUNCTION sso_user_login(text, text, text, inet, text, double precision, text, integer) IS
 'Opens a session for the user whose password this is and returns its token (UST); NULL where it is refused, for whatever reason and at the same work: sso_user_list tells why. It must be committed then, as a rollback takes the count of failures back. The other parameters are those of sso_session_create. Errors: 22023 another bad argument, 54000 current_app too long, 23505 token in use, 53000 sso_attr.login_memory is too small.';
 COMMENT ON FUNCTION sso_user_login(text, text, text, text, text, double precision, text, integer) IS
-'As sso_user_login with an inet, for an address as text: '''' is none, a list is refused. Errors: as there, 22P02 no address.';
+'As sso_user_login with an inet, for an address as text: '''' is none, a list is refused. Errors: as there, 22023 no address.';
 COMMENT ON FUNCTION sso_user_verify(text, text) IS
 'Whether this is the user''s password, counted and refused as by sso_user_login, without opening a session: for asking again before something important. Errors: 53000 sso_attr.login_memory is too small.';
 COMMENT ON FUNCTION sso_user_set_password(text, text, text) IS
