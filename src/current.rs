@@ -65,7 +65,7 @@ pub fn get() -> Option<Current> {
 fn look(db: &Db, claim: &Claim) -> Option<Current> {
     let shown = session::find_and_show(db, claim)?;
     let expires_at = lifetime::capped(shown.created_at, shown.expires_at);
-    Some(Current { id: shown.id, user_id: shown.user_id, expires_at })
+    Some(Current { id: shown.id, user_id: shown.user_id.as_deref().map(str::to_owned), expires_at })
 }
 
 fn end(end: End) {

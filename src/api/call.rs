@@ -10,6 +10,7 @@ use sso_attr_core::{Error, Result};
 
 use crate::lifetime;
 use crate::pg::report::{Answer, report};
+use crate::pg::reserve;
 use crate::pg::spi::{Access, Db, as_owner};
 use crate::pg::text::Text;
 use crate::pg::{clock, log, role};
@@ -42,7 +43,7 @@ fn call<T>(verb: &'static str, audited_at: Audit, work: impl FnOnce(&Call) -> Re
     let now = clock::now();
     let is_audited = settings::audit() >= audited_at;
     let call = Call { now, line: is_audited.then(|| RefCell::new(Line::new(verb, now))) };
-    let result = work(&call);
+    let result = reserve::kept(|| work(&call));
     if let Some(line) = call.line {
         write_line(line.into_inner(), result.as_ref().err());
     }

@@ -15,7 +15,7 @@ use crate::lifetime;
 use crate::pg::datum::{Inet, Jsonb, TimestampTz};
 use crate::pg::report::{Answer, collected, push};
 use crate::pg::spi::{Access, as_owner};
-use crate::pg::text::{Text, Texts};
+use crate::pg::text::{Text, TextDatum, Texts};
 use crate::pg::{interrupt, lock};
 use crate::protection::{self, Item, Protection};
 use crate::store::attribute::Attributes;
@@ -31,10 +31,10 @@ fn sso_session_load(
         'static,
         (
             name!(session_id, pgrx::Uuid),
-            name!(user_id, Option<String>),
-            name!(current_app, Option<String>),
+            name!(user_id, Option<TextDatum>),
+            name!(current_app, Option<TextDatum>),
             name!(remote_addr, Option<Inet>),
-            name!(user_agent, Option<String>),
+            name!(user_agent, Option<TextDatum>),
             name!(created_at, TimestampTz),
             name!(last_seen_at, TimestampTz),
             name!(expires_at, Option<TimestampTz>),

@@ -17,7 +17,7 @@ use crate::pg::interrupt;
 use crate::pg::lock;
 use crate::pg::report::Answer;
 use crate::pg::spi::{Access, Db, as_owner};
-use crate::pg::text::Text;
+use crate::pg::text::{Text, TextDatum};
 use crate::store::session::{self, Found, Opening, Shown};
 
 /// Opens a session and returns its UST.
@@ -203,10 +203,10 @@ fn vacate(db: &Db, opening: &Opening<'_>) -> sso_attr_core::Result<()> {
 /// The columns in which a session is shown.
 pub type SessionRow = (
     pgrx::Uuid,
-    Option<String>,
-    Option<String>,
+    Option<TextDatum>,
+    Option<TextDatum>,
     Option<Inet>,
-    Option<String>,
+    Option<TextDatum>,
     TimestampTz,
     TimestampTz,
     Option<TimestampTz>,
@@ -235,10 +235,10 @@ fn sso_session_get(
         'static,
         (
             name!(session_id, pgrx::Uuid),
-            name!(user_id, Option<String>),
-            name!(current_app, Option<String>),
+            name!(user_id, Option<TextDatum>),
+            name!(current_app, Option<TextDatum>),
             name!(remote_addr, Option<Inet>),
-            name!(user_agent, Option<String>),
+            name!(user_agent, Option<TextDatum>),
             name!(created_at, TimestampTz),
             name!(last_seen_at, TimestampTz),
             name!(expires_at, Option<TimestampTz>),
@@ -468,10 +468,10 @@ fn sso_session_list(
         'static,
         (
             name!(session_id, pgrx::Uuid),
-            name!(user_id, Option<String>),
-            name!(current_app, Option<String>),
+            name!(user_id, Option<TextDatum>),
+            name!(current_app, Option<TextDatum>),
             name!(remote_addr, Option<Inet>),
-            name!(user_agent, Option<String>),
+            name!(user_agent, Option<TextDatum>),
             name!(created_at, TimestampTz),
             name!(last_seen_at, TimestampTz),
             name!(expires_at, Option<TimestampTz>),

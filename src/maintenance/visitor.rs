@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use pgrx::pg_sys;
-use sso_attr_core::Result as CoreResult;
 use sso_attr_core::expiry::Timestamp;
+use sso_attr_core::{Error, Result as CoreResult};
 
 use super::purge::Sweep;
 use super::rekey::{self, Pass};
 use crate::pg::spi::{Access, Db, as_owner};
 use crate::pg::worker::{self, RekeyCursor, Visit};
-use crate::pg::{clock, transaction};
+use crate::pg::{clock, reserve, transaction};
 use crate::settings;
 use crate::store::key::Cursor;
 use crate::store::purge::{self, Run};
@@ -121,7 +121,9 @@ fn rekey(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
 /// Runs `work` in a transaction of its own with the owner's rights. `None` if the database does not
 /// have the extension.
 fn in_extension<T>(work: impl FnOnce(&Db) -> T) -> Result<Option<T>, String> {
-    worker::in_transaction(|| worker::lock_extension().then(|| as_owner(Access::Write, work)))
+    let work = || reserve::kept(|| Ok(as_owner(Access::Write, work)));
+    let done = worker::in_transaction(|| worker::lock_extension().then(work))?;
+    done.transpose().map_err(|error: Error| error.to_string())
 }
 
 /// As [`in_extension`], for work that can fail with an error of our own: its message is returned, as

@@ -18,6 +18,7 @@ pub mod pages;
 pub mod planner;
 pub mod process;
 pub mod report;
+pub mod reserve;
 pub mod role;
 pub mod settings;
 pub mod spi;

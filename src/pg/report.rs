@@ -4,11 +4,16 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 use sso_attr_core::{Error, Result};
 
+use super::reserve;
+
 /// What an SQL function returns: pgrx raises exactly this type with its own SQLSTATE.
 pub type Answer<T> = std::result::Result<T, ErrorReport>;
 
 /// `error` with its SQLSTATE, DETAIL and HINT.
 pub fn report(error: Error) -> ErrorReport {
+    if matches!(error, Error::OutOfMemory) {
+        reserve::release();
+    }
     let mut report = ErrorReport::new(code(error.sqlstate()), error.to_string(), "sso_attr");
     if let Some(detail) = error.detail() {
         report = report.set_detail(detail);

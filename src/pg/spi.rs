@@ -122,6 +122,8 @@ impl Db {
         let mut found = Vec::new();
         self.execute(statement, params, ALL, |row| {
             if found.try_reserve(1).is_err() {
+                // SAFETY: the memory of the call is there. The executor's has no room for the error.
+                unsafe { pg_sys::MemoryContextSwitchTo(self.memory) };
                 raise(Error::OutOfMemory);
             }
             found.push(read(row));

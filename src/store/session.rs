@@ -11,6 +11,7 @@ use crate::pg::interrupt;
 use crate::pg::spi::Db;
 use crate::pg::sql::{Bytes, Id, Inet, Int, Name, Null, Text, Time};
 use crate::pg::statement::{Statement, statement};
+use crate::pg::text::TextDatum;
 
 /// A session whose secret the claim proves, live or not.
 #[derive(Clone, Copy)]
@@ -37,10 +38,10 @@ pub struct Opening<'a> {
 /// A session as the functions show it.
 pub struct Shown {
     pub id: Uuid,
-    pub user_id: Option<String>,
-    pub current_app: Option<String>,
+    pub user_id: Option<TextDatum>,
+    pub current_app: Option<TextDatum>,
     pub remote_addr: Option<datum::Inet>,
-    pub user_agent: Option<String>,
+    pub user_agent: Option<TextDatum>,
     pub created_at: Timestamp,
     pub last_seen_at: Timestamp,
     /// As stored; the cap may come earlier.
@@ -90,20 +91,20 @@ statement! {
     DELETE_ALIASES(Id) = "DELETE FROM sso_attr.session WHERE alias_of OPERATOR(pg_catalog.=) $1"
 }
 statement! {
-    SHOW(Id) -> (Id, Null<Text>, Null<Text>, Null<Inet>, Null<Text>, Time, Time, Time) =
+    SHOW(Id) -> (Id, Null<Name>, Null<Name>, Null<Inet>, Null<Name>, Time, Time, Time) =
         "SELECT id, user_id, current_app, remote_addr, user_agent, created_at, last_seen_at, expires_at
           FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1"
 }
 statement! {
     /// What FIND and SHOW tell, in one look.
     FIND_AND_SHOW(Id)
-        -> (Bytes, Id, Null<Text>, Null<Text>, Null<Inet>, Null<Text>, Time, Time, Time) =
+        -> (Bytes, Id, Null<Name>, Null<Name>, Null<Inet>, Null<Name>, Time, Time, Time) =
         "SELECT secret_digest,
                 id, user_id, current_app, remote_addr, user_agent, created_at, last_seen_at, expires_at
           FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1"
 }
 statement! {
-    LIST_BY_USER(Text, Time, Time) -> (Id, Null<Text>, Null<Text>, Null<Inet>, Null<Text>, Time, Time, Time) =
+    LIST_BY_USER(Text, Time, Time) -> (Id, Null<Name>, Null<Name>, Null<Inet>, Null<Name>, Time, Time, Time) =
         "SELECT id, user_id, current_app, remote_addr, user_agent, created_at, last_seen_at, expires_at
           FROM sso_attr.session
           WHERE user_id OPERATOR(pg_catalog.=) $1
@@ -293,29 +294,20 @@ pub fn list(db: &Db, user_id: &str, now: Timestamp, created_after: Timestamp) ->
     db.all(&LIST_BY_USER, (user_id, now, created_after), shown)
 }
 
-type ShownRow<'r> = (
+type ShownRow = (
     Uuid,
-    Option<&'r str>,
-    Option<&'r str>,
+    Option<TextDatum>,
+    Option<TextDatum>,
     Option<datum::Inet>,
-    Option<&'r str>,
+    Option<TextDatum>,
     Timestamp,
     Timestamp,
     Timestamp,
 );
 
-fn shown(row: ShownRow<'_>) -> Shown {
+fn shown(row: ShownRow) -> Shown {
     let (id, user_id, current_app, remote_addr, user_agent, created_at, last_seen_at, expires_at) = row;
-    Shown {
-        id,
-        user_id: user_id.map(str::to_owned),
-        current_app: current_app.map(str::to_owned),
-        remote_addr,
-        user_agent: user_agent.map(str::to_owned),
-        created_at,
-        last_seen_at,
-        expires_at,
-    }
+    Shown { id, user_id, current_app, remote_addr, user_agent, created_at, last_seen_at, expires_at }
 }
 
 /// The ids of a user's sessions, live or not, in the order in which they are locked.

@@ -6,10 +6,15 @@ use sso_attr_client_tests::{Result, SOON, Server, backend_pid, open_session, ref
 
 /// Names in a batch, and bytes of a value: each makes vectors of megabytes.
 const NAMES: usize = 20_000;
-const BYTES: usize = 3_000_000;
-/// The memory that a call may take beyond what its backend has, in steps until the call succeeds.
-const STEP: u64 = 768 << 10;
-const MOST_STEPS: u64 = 200;
+const BYTES: usize = 1_000_000;
+/// Sessions of one user.
+const SESSIONS: usize = 5_000;
+/// The steps in which a call gets more memory than its backend has, small ones first.
+const MOST_STEPS: u64 = 30;
+
+fn memory_at(step: u64) -> u64 {
+    step * step * (128 << 10)
+}
 
 /// A figure of a process's memory in bytes.
 fn memory(pid: i32, figure: &str) -> Result<u64> {
@@ -18,38 +23,36 @@ fn memory(pid: i32, figure: &str) -> Result<u64> {
     Ok(kb.ok_or("no such figure")?.trim().parse::<u64>()? * 1024)
 }
 
-/// What the backend may have in all; its address space counts.
-fn limit(server: &Server, pid: i32, beyond: Option<u64>) -> Result {
-    let limit = match beyond {
-        None => "unlimited".to_owned(),
-        Some(bytes) => (memory(pid, "VmSize")? + bytes).to_string(),
-    };
-    server.run(&["prlimit", &format!("--pid={pid}"), &format!("--as={limit}:unlimited")])?;
-    Ok(())
+/// What a backend may have beyond what it has; its address space counts. Another one sets the limit,
+/// which is of the same operating system user.
+fn limit(other: &mut Client, pid: i32, beyond: u64) -> Result {
+    let limit = memory(pid, "VmSize")? + beyond;
+    let command = format!("prlimit --pid={pid} --as={limit}:unlimited");
+    Ok(other.batch_execute(&format!("COPY output FROM PROGRAM '{command}'"))?)
 }
 
 /// Calls with ever more memory until it is enough; each time before it is refused, and the backend
 /// goes on.
-fn refused_until_it_succeeds(server: &Server, client: &mut Client, call: &str, ust: &str) -> Result {
+fn refused_until_it_succeeds(server: &Server, client: &mut Client, call: &str, argument: &str) -> Result {
     let pid = backend_pid(client)?;
+    let mut other = server.connect("postgres")?;
     let statement = client.prepare(&format!("SELECT count({call}) FROM data WHERE $1::text IS NOT NULL"))?;
-    let mut refused = 0;
     for step in 0..MOST_STEPS {
         let mut transaction = client.transaction()?;
-        limit(server, pid, Some(step * STEP))?;
-        let result = transaction.query_one(&statement, &[&ust]);
+        let memory = memory_at(step);
+        limit(&mut other, pid, memory)?;
+        let result = transaction.query_one(&statement, &[&argument]);
         if result.is_ok() {
-            assert!(refused > 0, "{call} was never short of memory");
+            assert!(step > 0, "{call} was never short of memory");
             return Ok(());
         }
-        let error =
-            refusal(result).map_err(|error| format!("{call}, {} kB more: {error}", step * STEP / 1024))?;
-        limit(server, pid, None)?;
-        assert_eq!(error.code().code(), "53200", "{call}: {error}");
-        refused += 1;
+        let error = refusal(result).map_err(|error| format!("{call}, {} kB more: {error}", memory >> 10))?;
+        if error.code().code() != "53200" {
+            return Err(format!("{call}, {} kB more: {error}", memory >> 10).into());
+        }
         transaction.rollback()?;
     }
-    Err(format!("{call} needs more than {} MB", MOST_STEPS * STEP >> 20).into())
+    Err(format!("{call} needs more than {} MB", memory_at(MOST_STEPS) >> 20).into())
 }
 
 /// A server with a session of large values and many names, and what to hand over in a table.
@@ -63,10 +66,15 @@ fn filled() -> Result<(Server, String)> {
              (SELECT jsonb_agg(jsonb_build_object('name', 'n' || i, 'value', i)) FROM generate_series(1, {NAMES}) AS i) AS items,
              (SELECT jsonb_agg(jsonb_build_object('name', 'n' || i)) FROM generate_series(1, {NAMES}) AS i) AS ends,
              (SELECT array_agg('n' || i) FROM generate_series(1, {NAMES}) AS i) AS names,
+             (SELECT jsonb_object_agg('n' || i, i) FROM generate_series(1, {NAMES}) AS i) AS changed,
              repeat('x', {BYTES}) AS value"
     ))?;
+    client.batch_execute("CREATE TABLE output (line text)")?;
     client.execute("SELECT sso_attr_create_many($1, items) FROM data", &[&ust])?;
     client.execute("SELECT sso_attr_create($1, 'large', value, NULL, true) FROM data", &[&ust])?;
+    client.batch_execute(&format!(
+        "SELECT count(sso_session_create('many', 'app', user_agent => 'agent')) FROM generate_series(1, {SESSIONS})"
+    ))?;
     Ok((server, ust))
 }
 
@@ -106,7 +114,19 @@ fn a_large_batch_without_memory_is_refused() -> Result {
         "sso_attr_get_many($1, names)",
         "sso_attr_exists_many($1, names)",
         "sso_attr_delete_many($1, names)",
+        "sso_session_save($1, changed)",
+    ])
+}
+
+#[test]
+fn a_long_result_without_memory_is_refused() -> Result {
+    all_refused_until_they_succeed(&[
         "sso_attr_get_all($1)",
+        "(SELECT count(*) FROM sso_attr_names($1))",
+        "(SELECT count(*) FROM sso_attr_list($1))",
+        "(SELECT count(*) FROM sso_session_load($1))",
+        "(SELECT count(*) FROM sso_session_list('many'))",
+        "sso_session_end_all('many')",
     ])
 }
 
