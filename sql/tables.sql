@@ -23,11 +23,12 @@ CREATE TABLE sso_attr.session (
     id uuid PRIMARY KEY,
     alias_of uuid,
     created_at timestamptz NOT NULL,
-    last_seen_at timestamptz NOT NULL,
+    last_seen_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     expires_at timestamptz NOT NULL,
     -- The purge looks for what ended by this, rounded down to ten minutes: an index on the exact
-    -- end would make every renewal write all indexes; this way only one in many does.
-    purge_bin timestamptz NOT NULL,
+    -- end would make every renewal write all indexes; this way only one in many does. A row that
+    -- somebody else inserts without it is looked at by every sweep until it is over.
+    purge_bin timestamptz NOT NULL DEFAULT '-infinity',
     idle_limit bigint,
     secret_digest bytea NOT NULL,
     user_id text COLLATE pg_catalog."C",
@@ -48,7 +49,7 @@ CREATE TABLE sso_attr.attribute (
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL DEFAULT 'infinity',
-    purge_bin timestamptz NOT NULL DEFAULT 'infinity',
+    purge_bin timestamptz NOT NULL DEFAULT '-infinity',
     name text COLLATE pg_catalog."C" NOT NULL,
     value jsonb,
     sealed bytea,

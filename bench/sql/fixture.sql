@@ -73,10 +73,10 @@ BEGIN
     FROM (SELECT i, (lpad(to_hex(1763800000000 + i), 12, '0') || '7000' || '8' ||
                      left(md5(i::text), 15))::uuid AS id
           FROM generate_series(first, last) AS i) AS numbered;
-    INSERT INTO sso_attr.session (id, created_at, expires_at, secret_digest, user_id)
-    SELECT id, now(), now() + '1 day', digest, 'user' || i % 1000 FROM bench.token WHERE i BETWEEN first AND last;
-    INSERT INTO sso_attr.attribute (session_id, created_at, updated_at, name, value)
-    SELECT id, now(), now(), 'a' || lpad(n::text, 4, '0'), to_jsonb(bench.filler(i::text || n))
+    INSERT INTO sso_attr.session (id, created_at, expires_at, purge_bin, secret_digest, user_id)
+    SELECT id, now(), now() + '1 day', sso_attr.purge_bin(now() + '1 day'), digest, 'user' || i % 1000 FROM bench.token WHERE i BETWEEN first AND last;
+    INSERT INTO sso_attr.attribute (session_id, created_at, updated_at, purge_bin, name, value)
+    SELECT id, now(), now(), 'infinity', 'a' || lpad(n::text, 4, '0'), to_jsonb(bench.filler(i::text || n))
     FROM bench.token, generate_series(1, clear) AS n WHERE i BETWEEN first AND last ORDER BY i, n;
     PERFORM sso_attr_create(ust, 's' || lpad(n::text, 4, '0'), bench.filler(i::text || n), encrypt => true)
     FROM bench.token, generate_series(1, sealed) AS n WHERE i BETWEEN first AND last;

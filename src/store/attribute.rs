@@ -116,8 +116,9 @@ statement! {
 statement! {
     /// For a row that is there and keeps all but its value; any other is locked and left as it is.
     SET_KEEPING(Id, Text, Null<Json>, Null<Envelope>, Time) -> (Time) =
-        "INSERT INTO sso_attr.attribute AS a (session_id, name, value, sealed, created_at, updated_at)
-          VALUES ($1, $2, $3, $4, $5, $5)
+        "INSERT INTO sso_attr.attribute AS a
+              (session_id, name, value, sealed, purge_bin, created_at, updated_at)
+          VALUES ($1, $2, $3, $4, 'infinity', $5, $5)
           ON CONFLICT (session_id, name) DO UPDATE SET value = $3, sealed = $4, updated_at = $5
           WHERE a.expires_at OPERATOR(pg_catalog.>) $5
             AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) ($4 IS NULL)

@@ -67,8 +67,9 @@ statement! {
 statement! {
     /// As SET, for rows that keep all but their values; any other is locked and left as it is.
     SET_KEEPING(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Time) -> (Name, Time, Time) =
-        "INSERT INTO sso_attr.attribute AS a (session_id, name, value, sealed, created_at, updated_at)
-          SELECT $1, d.name, d.value, d.sealed, $5, $5
+        "INSERT INTO sso_attr.attribute AS a
+              (session_id, name, value, sealed, purge_bin, created_at, updated_at)
+          SELECT $1, d.name, d.value, d.sealed, 'infinity', $5, $5
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))
               AS d(name, value, sealed)
           ON CONFLICT (session_id, name) DO UPDATE

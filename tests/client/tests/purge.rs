@@ -13,9 +13,10 @@ const VISITOR: &str = "sso_attr purge";
 fn fill(client: &mut Client, sessions: i32, attributes: i32) -> Result {
     client.execute(
         "WITH session AS (
-             INSERT INTO sso_attr.session (id, created_at, expires_at, secret_digest, user_id)
-             SELECT gen_random_uuid(), now(), now() - interval '1 second', sha256('none'), 'expired'
-             FROM generate_series(1, $1) RETURNING id)
+             INSERT INTO sso_attr.session
+                 (id, created_at, last_seen_at, expires_at, purge_bin, secret_digest, user_id)
+             SELECT gen_random_uuid(), now(), now(), over, sso_attr.purge_bin(over), sha256('none'), 'expired'
+             FROM generate_series(1, $1), (SELECT now() - interval '1 second') AS o (over) RETURNING id)
          INSERT INTO sso_attr.attribute (session_id, created_at, updated_at, name, value)
          SELECT id, now(), now(), 'n' || n, '1' FROM session, generate_series(1, $2) AS n",
         &[&sessions, &attributes],
