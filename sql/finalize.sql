@@ -152,6 +152,8 @@ COMMENT ON FUNCTION sso_attr_purge(bigint) IS
 'Removes what has expired, at most max_rows sessions and attributes (NULL = all), in the caller''s transaction, and returns how many rows it removed. Rows that others have locked are left for the next call. Errors: 22023 max_rows is negative.';
 COMMENT ON FUNCTION sso_attr_purge_status() IS
 'One row: start, end and removed rows of the last sweep that removed something or failed, the rows removed in total, the earliest end among the rows that await removal, and the error of that sweep (NULL where it had none).';
+COMMENT ON FUNCTION sso_attr_stats() IS
+'One row of figures to watch, by indexes and statistics, without a scan of the tables. Estimates: sessions_live and attributes_live (rows by the last ANALYZE or VACUUM, less those that have expired; NULL before the first one), sealed_share (of the last ANALYZE, 0 to 1; NULL before it), session_dead_rows and attribute_dead_rows (of the cumulative statistics). Counted among the 10,000 rows of each table that may be due first: sessions_expired, attributes_expired (past their own end), their sum purge_backlog, and purge_backlog_seconds (since the earliest end among them; 0 where there are none). Exact: keys_used (that have written data), sizes in bytes (table with its TOAST, indexes), last_sweep_end and last_sweep_error (of the last sweep that removed something or failed).';
 
 COMMENT ON FUNCTION sso_attr_check() IS
 'Rows that the functions have not written, with what is wrong; the functions report them as XX001 when they read them. Scans both tables.';
