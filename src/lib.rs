@@ -39,7 +39,6 @@ pgrx::pg_module_magic!();
 extension_sql_file!("../sql/tables.sql", name = "tables", bootstrap);
 extension_sql_file!("../sql/users.sql", name = "users", requires = ["tables"]);
 extension_sql_file!("../sql/grants.sql", name = "grants", requires = ["users"]);
-extension_sql_file!("../sql/grants.sql", name = "grants", requires = ["tables"]);
 extension_sql_file!("../sql/stats.sql", name = "stats", requires = ["tables"]);
 extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);
 

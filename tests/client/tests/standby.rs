@@ -3,7 +3,7 @@
 use sso_attr_client_tests::{Result, SOON, Server, open_session, refusal, wait_until};
 
 /// Every function that only reads, `$1` being the token, `clear` and `sealed` being there.
-const READS: [&str; 20] = [
+const READS: [&str; 21] = [
     "SELECT sso_attr_get($1, 'clear')::text",
     "SELECT sso_attr_get($1, 'sealed')::text",
     "SELECT sso_attr_get_text($1, 'clear')",
@@ -23,6 +23,7 @@ const READS: [&str; 20] = [
     "SELECT sso_session_verify($1 || 'x')::text",
     "SELECT string_agg(l::text, ',') FROM sso_session_get($1) AS s, sso_session_list(s.user_id) AS l",
     "SELECT k::text FROM sso_attr_keys() AS k WHERE $1::text <> ''",
+    "SELECT (keys_used, purge_backlog)::text FROM sso_attr_stats() WHERE $1::text <> ''",
     "SELECT p::text FROM sso_attr_purge_status() AS p WHERE $1::text <> ''",
 ];
 

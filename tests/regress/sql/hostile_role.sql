@@ -82,6 +82,7 @@ BEGIN
     RETURN NEXT public.sso_attr_rekey() OPERATOR(pg_catalog.>=) 0;
     RETURN NEXT (SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>=) 1 FROM public.sso_attr_keys());
     RETURN NEXT (SELECT pg_catalog.count(*) FROM public.sso_attr_purge_status());
+    RETURN NEXT (SELECT s.keys_used OPERATOR(pg_catalog.>=) 1 FROM public.sso_attr_stats() AS s);
     RETURN NEXT current_user;
 END
 $$;
