@@ -7,6 +7,7 @@ use pgrx::pg_sys::Oid;
 
 use super::warn_of_worker_limit;
 use crate::pg::clock;
+use crate::pg::wait::Wait;
 use crate::pg::worker::{self, Database, Visit};
 use crate::settings;
 
@@ -96,7 +97,7 @@ pub fn run() -> ! {
                 Some(_) => "waiting for the next sweep",
                 None => "off: sso_attr.purge_interval is 0",
             });
-            worker::wait(pause);
+            worker::wait(Wait::Launcher, pause);
         }
     }
 }

@@ -27,4 +27,5 @@ pub mod statement;
 pub mod text;
 pub mod transaction;
 mod version;
+pub mod wait;
 pub mod worker;

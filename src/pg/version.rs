@@ -51,6 +51,24 @@ pub(super) unsafe fn last_registered_worker() -> *mut c_void {
     unsafe { (&raw const BackgroundWorkerList).cast::<*mut c_void>().add(FIRST).read() }
 }
 
+/// The number of a wait event, which PostgreSQL shows under its name from release 17 on, under the name
+/// of all extensions before. The same name gives the same number in every process.
+///
+/// # Safety
+/// This process is attached to shared memory.
+pub(super) unsafe fn wait_event(name: &CStr) -> u32 {
+    #[cfg(any(feature = "pg14", feature = "pg15", feature = "pg16"))]
+    {
+        let _ = name;
+        pgrx::pg_sys::PG_WAIT_EXTENSION
+    }
+    #[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16")))]
+    // SAFETY: as the caller says; the name is copied.
+    unsafe {
+        pgrx::pg_sys::WaitEventExtensionNew(name.as_ptr())
+    }
+}
+
 /// Settings for a worker's session that not every release has.
 pub(super) const WORKER_SETTINGS: &[(&CStr, &CStr)] =
     if cfg!(any(feature = "pg14", feature = "pg15", feature = "pg16")) {

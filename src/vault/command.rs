@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::text::{self, MAX_BYTES};
 use crate::pg::process;
+use crate::pg::wait::Wait;
 
 /// How long the program may take.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -83,7 +84,8 @@ pub fn output(command: &OsStr) -> Result<Zeroizing<Vec<u8>>, String> {
             return Err(format!("sso_attr.key_command took longer than {} seconds.", TIME_LIMIT.as_secs()));
         }
         let tick = Timespec { tv_sec: 0, tv_nsec: TICK.subsec_nanos().into() };
-        match poll(&mut [PollFd::new(&stdout, PollFlags::IN)], Some(&tick)) {
+        let mut output = [PollFd::new(&stdout, PollFlags::IN)];
+        match Wait::KeyCommand.during(|| poll(&mut output, Some(&tick))) {
             Ok(0) | Err(rustix::io::Errno::INTR) => continue,
             Ok(_) => {}
             Err(error) => return Err(failed(error.into())),
@@ -112,7 +114,7 @@ fn exit(running: Running, deadline: Instant) -> Result<(), String> {
         if Instant::now() >= deadline {
             return Err("sso_attr.key_command closed its output but did not end.".into());
         }
-        std::thread::sleep(TICK / 10);
+        Wait::KeyCommand.during(|| std::thread::sleep(TICK / 10));
     }
     match running.status().map_err(unknown)? {
         status if status.success() => Ok(()),

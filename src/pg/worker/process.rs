@@ -3,13 +3,14 @@
 use std::ffi::{CStr, CString, c_int};
 use std::time::Duration;
 
-use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder};
+use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BackgroundWorkerStatus};
 use pgrx::pg_sys;
 
 use super::transaction::catch_error;
 use super::visit;
 use crate::pg::settings::override_setting;
 use crate::pg::version;
+use crate::pg::wait::Wait;
 
 const LIBRARY: &str = "sso_attr";
 
@@ -41,8 +42,13 @@ pub fn run_and_wait(name: &str, function: &str, database: pg_sys::Oid, ticket: u
     let own_pid = unsafe { pg_sys::MyProcPid };
     let started =
         builder(name, function).set_argument(Some(argument.into())).set_notify_pid(own_pid).load_dynamic();
-    // It does not matter how the worker ends. If the postmaster has died, the next wait ends the process.
-    started.map(|worker| worker.wait_for_shutdown()).is_ok()
+    let Ok(worker) = started else { return false };
+    // It does not matter how the worker ends. Start and end wake this process up; if the postmaster has
+    // died, the wait ends it.
+    while matches!(worker.pid(), Ok(_) | Err(BackgroundWorkerStatus::NotYetStarted)) {
+        wait(Wait::Visitor, None);
+    }
+    true
 }
 
 /// The database and the ticket that were given to [`run_and_wait`].
@@ -108,7 +114,7 @@ pub fn reload_if_pending() {
 }
 
 /// Sleeps until the time is over or something happens: a signal, the end of a worker.
-pub fn wait(time: Option<Duration>) {
+pub fn wait(why: Wait, time: Option<Duration>) {
     let millis = time.map(|time| time.as_millis().clamp(1, i32::MAX as u128) as _);
     let timeout = if millis.is_some() { pg_sys::WL_TIMEOUT } else { 0 };
     // SAFETY: MyLatch is this process's own.
@@ -117,7 +123,7 @@ pub fn wait(time: Option<Duration>) {
             pg_sys::MyLatch,
             (pg_sys::WL_LATCH_SET | pg_sys::WL_EXIT_ON_PM_DEATH | timeout) as c_int,
             millis.unwrap_or(-1),
-            pg_sys::PG_WAIT_EXTENSION,
+            why.event(),
         );
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }
