@@ -9,6 +9,7 @@ use sso_attr_core::password::{Block, Cost, Stored, hash};
 use sso_attr_core::{Error, Result};
 
 use crate::pg::pages::Blocks;
+use crate::pg::wait::Wait;
 use crate::pg::{hashing, interrupt, worker};
 use crate::settings;
 
@@ -44,7 +45,7 @@ fn in_memory<T>(cost: Cost, work: impl FnOnce(&mut [Block]) -> Result<T>) -> Res
     let share = loop {
         match hashing::take(cost.memory_kib.into(), bound) {
             Some(share) => break share,
-            None => worker::wait(Some(LOOK_AGAIN)),
+            None => worker::wait(Wait::LoginMemory, Some(LOOK_AGAIN)),
         }
     };
     let result = work(Blocks::new(cost.blocks()?)?.as_mut_slice());

@@ -15,6 +15,8 @@ pub enum Wait {
     Visitor,
     /// A call, for the output and the end of `sso_attr.key_command`.
     KeyCommand,
+    /// A login, for its share of `sso_attr.login_memory`.
+    LoginMemory,
 }
 
 impl Wait {
@@ -23,6 +25,7 @@ impl Wait {
             Wait::Launcher => c"SsoAttrLauncherMain",
             Wait::Visitor => c"SsoAttrVisitor",
             Wait::KeyCommand => c"SsoAttrKeyCommand",
+            Wait::LoginMemory => c"SsoAttrLoginMemory",
         }
     }
 
