@@ -13,8 +13,10 @@ use crate::pg::wait::Wait;
 use crate::pg::{hashing, interrupt, worker};
 use crate::settings;
 
-/// How often a login looks whether its turn has come: a hash takes tens of milliseconds.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
+/// How long a login waits before it looks again whether its turn has come: ever longer, up to about
+/// what a hash takes, so that many who wait leave the processors to those who hash.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(32);
 
 /// Has the memory that all backends take counted, if the library is being preloaded.
 pub fn register() {
@@ -42,11 +44,13 @@ fn in_memory<T>(cost: Cost, work: impl FnOnce(&mut [Block]) -> Result<T>) -> Res
     if u64::from(cost.memory_kib) > bound {
         return Err(Error::NoLoginMemory { needed: cost.memory_kib });
     }
+    let mut pause = FIRST_PAUSE;
     let share = loop {
         match hashing::take(cost.memory_kib.into(), bound) {
             Some(share) => break share,
-            None => worker::wait(Wait::LoginMemory, Some(LOOK_AGAIN)),
+            None => worker::wait(Wait::LoginMemory, Some(pause)),
         }
+        pause = LONGEST_PAUSE.min(pause * 2);
     };
     let result = work(Blocks::new(cost.blocks()?)?.as_mut_slice());
     drop(share);
