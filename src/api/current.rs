@@ -40,8 +40,9 @@ fn sso_current_session_id() -> Answer<Option<pgrx::Uuid>> {
 /// The value of an attribute of the current session.
 #[pg_extern(stable, parallel_restricted)]
 fn sso_current_attr(name: Option<Text<'_>>) -> Answer<Option<Jsonb>> {
-    reading("sso_current_attr", |_| {
+    reading("sso_current_attr", |call| {
         let name = name::validate_lookup(name.as_deref())?;
+        call.audit(|line| line.name(name));
         let Some(current) = current::get() else { return Ok(None) };
         as_owner(Access::Read, |db| {
             let attributes = Attributes::new(db, current.id, clock::now());

@@ -29,6 +29,11 @@ const READS: &[&str] = &[
     "sso_attr_exists_many($1, '{Zq8-name}')",
     "sso_attr_keys() WHERE $1::text <> ''",
     "sso_attr_purge_status() WHERE $1::text <> ''",
+    "sso_current_user_id() WHERE $1::text <> ''",
+    "sso_current_session_id() WHERE $1::text <> ''",
+    "sso_current_attr('Zq8-name') WHERE $1::text <> ''",
+    "sso_user_exists('zoe') WHERE $1::text <> ''",
+    "sso_user_list() WHERE $1::text <> ''",
 ];
 const CHANGES: &[&str] = &[
     "sso_session_create('ann', 'shop') WHERE $1::text <> ''",
@@ -56,6 +61,14 @@ const CHANGES: &[&str] = &[
     "sso_attr_delete_many($1, '{Zq8-name,Zq8-name-new}')",
     "sso_attr_purge() WHERE $1::text <> ''",
     "sso_attr_rekey() WHERE $1::text <> ''",
+    "sso_session_use($1)",
+    "sso_user_create(md5($1::text), 'a password')",
+    "sso_user_login('zoe', 'a password') WHERE $1::text <> ''",
+    "sso_user_verify('zoe', 'a password') WHERE $1::text <> ''",
+    "sso_user_set_password('zoe', 'a password') WHERE $1::text <> ''",
+    "sso_user_lock('zoe') WHERE $1::text <> ''",
+    "sso_user_unlock('zoe') WHERE $1::text <> ''",
+    "sso_user_delete('nobody') WHERE $1::text <> ''",
 ];
 
 /// The lines of the audit in the log.
@@ -83,9 +96,10 @@ fn session(client: &mut Client) -> Result<(String, String)> {
 
 #[test]
 fn every_verb_has_a_line_at_its_level() -> Result {
-    let server = Server::with_extension("")?;
+    let server = Server::with_extension("sso_attr.password_memory = 1MB\nsso_attr.password_passes = 1")?;
     let mut silent = server.connect("postgres")?;
     let mut client = server.connect("postgres")?;
+    silent.batch_execute("SELECT sso_user_create('zoe', 'a password')")?;
     let mut verbs = Vec::new();
     for (level, expected) in [("off", [0, 0]), ("changes", [0, 1]), ("all", [1, 1])] {
         client.batch_execute(&format!("SET sso_attr.audit = '{level}'"))?;
@@ -114,6 +128,7 @@ fn every_verb_has_a_line_at_its_level() -> Result {
                     }
                     assert_eq!(line.get("names").is_some(), call.contains(NAME), "{line}");
                     let is_counted = verb.ends_with("_many")
+                        || verb == "sso_user_set_password"
                         || ["save", "list", "end_all", "purge", "rekey"].iter().any(|of_many| {
                             verb == format!("sso_session_{of_many}") || verb == format!("sso_attr_{of_many}")
                         });

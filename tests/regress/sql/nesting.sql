@@ -20,7 +20,7 @@ SELECT call, encrypt, test.attempt(format(call, encrypt), :'ust') FROM
             (2, 'sso_attr_set($1, ''deep'', test.nested(14500), NULL, %L)'),
             (3, 'sso_attr_set($1, ''deep'', test.nested_objects(8000), NULL, %L)'),
             (4, 'sso_attr_set($1, ''deep'', ARRAY[test.nested(14500)], NULL, %L)'),
-            (5, 'sso_attr_set($1, ''deep'', test.nested(14500)::text::json, NULL, %L)'),
+            (5, 'sso_attr_set($1, ''deep'', test.nested(8000)::text::json, NULL, %L)'),
             (6, 'sso_attr_update($1, ''here'', test.nested(14500), NULL, %L)'),
             (7, 'sso_attr_set_many($1, jsonb_build_array(jsonb_build_object(''name'', ''deep'', ''value'', test.nested(14500))), NULL, %L)'),
             (8, 'sso_attr_create_many($1, jsonb_build_array(jsonb_build_object(''name'', ''deep'', ''value'', test.nested(14500))), NULL, %L)'),
