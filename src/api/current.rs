@@ -42,8 +42,11 @@ fn sso_current_session_id() -> Answer<Option<pgrx::Uuid>> {
 fn sso_current_attr(name: Option<Text<'_>>) -> Answer<Option<Jsonb>> {
     reading("sso_current_attr", |call| {
         let name = name::validate_lookup(name.as_deref())?;
-        call.audit(|line| line.name(name));
         let Some(current) = current::get() else { return Ok(None) };
+        call.audit(|line| {
+            line.session(current.id, current.user_id.as_deref(), None);
+            line.name(name);
+        });
         as_owner(Access::Read, |db| {
             let attributes = Attributes::new(db, current.id, clock::now());
             let value = attributes.get(name)?;

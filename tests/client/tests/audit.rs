@@ -31,7 +31,7 @@ const READS: &[&str] = &[
     "sso_attr_purge_status() WHERE $1::text <> ''",
     "sso_current_user_id() WHERE $1::text <> ''",
     "sso_current_session_id() WHERE $1::text <> ''",
-    "sso_current_attr('Zq8-name') WHERE $1::text <> ''",
+    "sso_current_attr('name') WHERE $1::text <> ''",
     "sso_user_exists('zoe') WHERE $1::text <> ''",
     "sso_user_list() WHERE $1::text <> ''",
 ];

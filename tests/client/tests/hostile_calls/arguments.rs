@@ -170,7 +170,9 @@ fn seconds(random: &mut Random) -> &'static str {
 /// A text for a parameter of this name.
 fn text(random: &mut Random, function: &str, parameter: &str) -> String {
     if random.one_in(4) {
-        return if parameter == "name" { shown_text(random) } else { any_text(random) };
+        // An address that is none is shown by PostgreSQL.
+        let is_shown = matches!(parameter, "name" | "remote_addr");
+        return if is_shown { shown_text(random) } else { any_text(random) };
     }
     match parameter {
         "ust" if function == "sso_session_create" || function.ends_with("_login") => adopted(random),
