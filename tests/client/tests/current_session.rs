@@ -1,0 +1,254 @@
+//! Policies that follow the current session: what they cost, on a standby, and behind PgBouncer, where
+//! each transaction of a client may run on a connection that others have just used.
+
+use postgres::types::Type;
+use postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use sso_attr_client_tests::*;
+
+/// A table with a policy by the current session for the role web.
+const SETUP: &str = "
+    CREATE ROLE web LOGIN;
+    SELECT sso_attr_grant('web', 'holder');
+    CREATE TABLE note (id integer PRIMARY KEY, owner text NOT NULL);
+    ALTER TABLE note ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY own ON note TO web USING (owner = (SELECT sso_current_user_id()));
+    GRANT SELECT ON note TO web;";
+
+fn server() -> Result<(Server, Client)> {
+    let server = Server::with_extension("")?;
+    let mut client = server.connect("postgres")?;
+    client.batch_execute(SETUP)?;
+    Ok((server, client))
+}
+
+/// The milliseconds that the executor takes to count a role's rows, and how many it counts.
+fn count(client: &mut Client, role: &str) -> Result<(f64, i64)> {
+    client.batch_execute(&format!("SET LOCAL ROLE {role}"))?;
+    let explain = "EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF, FORMAT JSON) SELECT FROM note";
+    let plan: Value = client.query_one(explain, &[])?.get(0);
+    let rows = plan[0]["Plan"]["Actual Rows"].as_f64().ok_or("no rows")?;
+    Ok((plan[0]["Execution Time"].as_f64().ok_or("no time")?, rows as i64))
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+#[test]
+fn a_policy_costs_no_more_than_a_constant() -> Result {
+    const ROUNDS: usize = 51;
+    /// What the same work may take in a noisy run.
+    const MOST: f64 = 2.0;
+    let (_server, mut client) = server()?;
+    client.batch_execute(
+        "CREATE ROLE constant;
+         CREATE ROLE by_row;
+         SELECT sso_attr_grant('by_row', 'holder');
+         CREATE POLICY ann ON note TO constant USING (owner = 'ann');
+         CREATE POLICY own_by_row ON note TO by_row USING (owner = sso_current_user_id());
+         GRANT SELECT ON note TO constant, by_row;
+         INSERT INTO note SELECT i, CASE i % 10 WHEN 0 THEN 'ann' ELSE 'bob' END FROM generate_series(1, 10000) AS i;
+         ANALYZE note",
+    )?;
+    let ust = open_session(&mut client, "ann")?;
+    client.batch_execute("BEGIN")?;
+    client.query_one("SELECT sso_session_use($1)", &[&ust])?;
+    let roles = ["constant", "web", "by_row"];
+    let mut times = roles.map(|_| Vec::new());
+    for _ in 0..ROUNDS {
+        for (role, times) in roles.iter().zip(&mut times) {
+            let (time, rows) = count(&mut client, role)?;
+            assert_eq!(rows, 1000, "{role}");
+            times.push(time);
+        }
+    }
+    let [constant, once, by_row] = times.map(median);
+    println!(
+        "10,000 rows: {constant:.2} ms by a constant, {once:.2} ms by (SELECT sso_current_user_id()), \
+         {by_row:.2} ms by sso_current_user_id() for each row"
+    );
+    assert!(once < constant * MOST, "{once} ms, by a constant {constant} ms");
+    Ok(())
+}
+
+#[test]
+fn a_standby_follows_the_session_too() -> Result {
+    let (primary, mut client) = server()?;
+    client.batch_execute("INSERT INTO note VALUES (1, 'ann'), (2, 'bob')")?;
+    let ust = open_session(&mut client, "ann")?;
+    client.execute("SELECT sso_attr_create($1, 'sealed', 'secret'::text, encrypt => true)", &[&ust])?;
+    let standby = Server::standby_of(&primary)?;
+    standby.start()?;
+    let mut replica = standby.connect_as("web", "postgres")?;
+    let mut witness = standby.connect("postgres")?;
+    let see = "SELECT sso_current_user_id(), sso_current_attr('sealed') #>> '{}', string_agg(owner, ',') FROM note";
+    let seen = |row: postgres::Row| -> [Option<String>; 3] { [row.get(0), row.get(1), row.get(2)] };
+
+    let mut transaction = replica.transaction()?;
+    assert_eq!(seen(transaction.query_one(see, &[])?), [None, None, None]);
+    assert!(transaction.query_one("SELECT sso_session_use($1)", &[&ust])?.get::<_, bool>(0));
+    let ann = ["ann", "secret", "ann"].map(|text| Some(text.to_owned()));
+    assert_eq!(seen(transaction.query_one(see, &[])?), ann);
+
+    client.execute("SELECT sso_session_end($1)", &[&ust])?;
+    let written: String = client.query_one("SELECT pg_current_wal_lsn()::text", &[])?.get(0);
+    wait_until("the standby has caught up", SOON, || {
+        let caught_up = "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn";
+        Ok(witness.query_one(caught_up, &[&written])?.get(0))
+    })?;
+    assert_eq!(seen(transaction.query_one(see, &[])?), [None, None, None]);
+    transaction.commit()?;
+    assert!(!replica.query_one("SELECT sso_session_use($1)", &[&ust])?.get::<_, bool>(0));
+    Ok(())
+}
+
+/// A PgBouncer in transaction mode in front of a server, its files in the server's directory.
+struct Pooler<'a> {
+    server: &'a Server,
+}
+
+impl<'a> Pooler<'a> {
+    fn start(server: &'a Server, connections: usize) -> Result<Pooler<'a>> {
+        let directory = server.directory().display();
+        let configuration = format!(
+            "[databases]\n* = host={directory} port=5432 user=web\n\
+             [pgbouncer]\npool_mode = transaction\ndefault_pool_size = {connections}\nauth_type = any\n\
+             listen_port = 6432\nunix_socket_dir = {directory}\n\
+             logfile = {directory}/pooler.log\npidfile = {directory}/pooler.pid\n"
+        );
+        let file = format!("{directory}/pooler.ini");
+        server.run_with_input(&["tee", &file], &configuration)?;
+        server.run(&["/usr/sbin/pgbouncer", "--daemon", &file])?;
+        let pooler = Pooler { server };
+        wait_until("the pooler accepts connections", SOON, || Ok(pooler.connect().is_ok()))?;
+        Ok(pooler)
+    }
+
+    fn connect(&self) -> Result<Client> {
+        let mut config = Config::new();
+        config.host_path(self.server.directory()).port(6432).user("web").dbname("postgres");
+        Ok(config.connect(NoTls)?)
+    }
+
+    fn process(&self) -> Result<Pid> {
+        let file = std::fs::read_to_string(self.server.directory().join("pooler.pid"))?;
+        Ok(Pid::from_raw(file.trim().parse()?).ok_or("no process has the id 0")?)
+    }
+}
+
+impl Drop for Pooler<'_> {
+    fn drop(&mut self) {
+        let stopped = self.process().and_then(|pid| Ok(kill_process(pid, Signal::TERM)?));
+        if let Err(error) = stopped {
+            eprintln!("a pooler is left behind: {error}");
+        }
+    }
+}
+
+const SEE: &str = "SELECT owner, pg_backend_pid() FROM note";
+
+/// Whose rows a request shows, and by which connection it was served, if it shows any.
+#[derive(Default)]
+struct Seen {
+    owners: Vec<String>,
+    connection: Option<i32>,
+}
+
+/// One request in a transaction of its own, in the ways that clients have; `ust` is none for one that has
+/// forgotten to say whose it is.
+fn request(client: &mut Client, way: usize, ust: Option<&str>) -> Result<Seen> {
+    let mut seen = Seen::default();
+    if way == 0 {
+        // All in one message, which is one transaction.
+        let used = ust.map(|ust| format!("SELECT sso_session_use('{ust}');")).unwrap_or_default();
+        for message in client.simple_query(&format!("{used}{SEE}"))? {
+            if let SimpleQueryMessage::Row(row) = message
+                && row.len() == 2
+            {
+                seen.owners.push(row.get(0).ok_or("no owner")?.to_owned());
+                seen.connection = row.get(1).map(str::parse).transpose()?;
+            }
+        }
+        return Ok(seen);
+    }
+    let mut transaction = client.transaction()?;
+    if let Some(ust) = ust {
+        transaction.query_typed("SELECT sso_session_use($1)", &[(&ust, Type::TEXT)])?;
+    }
+    for row in transaction.query_typed(SEE, &[])? {
+        seen.owners.push(row.get(0));
+        seen.connection = Some(row.get(1));
+    }
+    if way == 1 {
+        transaction.commit()?;
+    } else {
+        transaction.rollback()?;
+    }
+    Ok(seen)
+}
+
+#[test]
+fn behind_a_pooler_nobody_sees_a_row_of_another_user() -> Result {
+    const CLIENTS: usize = 20;
+    const CONNECTIONS: usize = 3;
+    const REQUESTS: usize = 500;
+    const ROWS: usize = 5;
+    let (server, mut client) = server()?;
+    let user = |number: usize| format!("user {number}");
+    let mut tokens = Vec::new();
+    for number in 0..CLIENTS {
+        tokens.push(open_session(&mut client, &user(number))?);
+        let insert = "INSERT INTO note SELECT $1 * 1000 + i, $2 FROM generate_series(1, $3) AS i";
+        client.execute(insert, &[&(number as i32), &user(number), &(ROWS as i32)])?;
+    }
+    let ended = open_session(&mut client, &user(0))?;
+    client.execute("SELECT sso_session_end($1)", &[&ended])?;
+
+    let pooler = Pooler::start(&server, CONNECTIONS)?;
+    let (tokens, ended) = (&tokens, &ended);
+    // Every client asks for one user after the other; every fifth request is for nobody.
+    let run = |mut client: Client, first: usize| -> Result<(usize, Vec<i32>)> {
+        let mut right = 0;
+        let mut connections = Vec::new();
+        for round in 0..REQUESTS {
+            let number = (first + round) % CLIENTS;
+            let (ust, rows) = match round % 10 {
+                3 => (None, 0),
+                8 => (Some(ended), 0),
+                _ => (Some(&tokens[number]), ROWS),
+            };
+            let seen = request(&mut client, round % 3, ust.map(String::as_str))?;
+            let wrong = seen.owners.iter().filter(|owner| **owner != user(number)).count();
+            assert_eq!((wrong, seen.owners.len()), (0, rows), "wrong and all rows of request {round} of {first}");
+            right += rows;
+            connections.extend(seen.connection);
+        }
+        connections.sort_unstable();
+        connections.dedup();
+        Ok((right, connections))
+    };
+    let mut right = 0;
+    let mut most = 0;
+    std::thread::scope(|scope| -> Result {
+        let mut running = Vec::new();
+        for number in 0..CLIENTS {
+            let client = pooler.connect()?;
+            // As a text, because an error need not be one that can go to another thread.
+            running.push(scope.spawn(move || run(client, number).map_err(|error| error.to_string())));
+        }
+        for client in running {
+            let (rows, connections) = client.join().map_err(|_| "a client panicked")??;
+            right += rows;
+            most = most.max(connections.len());
+        }
+        Ok(())
+    })?;
+    println!("{} requests, {right} rows, none of them another user's", CLIENTS * REQUESTS);
+    assert_eq!(right, CLIENTS * REQUESTS * ROWS * 8 / 10);
+    // It shows nothing unless the clients took turns on the connections.
+    assert!((2..=CONNECTIONS).contains(&most), "a client was served by at most {most} connections");
+    Ok(())
+}
