@@ -84,7 +84,8 @@ fn a_standby_follows_the_session_too() -> Result {
     standby.start()?;
     let mut replica = standby.connect_as("web", "postgres")?;
     let mut witness = standby.connect("postgres")?;
-    let see = "SELECT sso_current_user_id(), sso_current_attr('sealed') #>> '{}', string_agg(owner, ',') FROM note";
+    let see =
+        "SELECT sso_current_user_id(), sso_current_attr('sealed') #>> '{}', string_agg(owner, ',') FROM note";
     let seen = |row: postgres::Row| -> [Option<String>; 3] { [row.get(0), row.get(1), row.get(2)] };
 
     let mut transaction = replica.transaction()?;
@@ -222,7 +223,11 @@ fn behind_a_pooler_nobody_sees_a_row_of_another_user() -> Result {
             };
             let seen = request(&mut client, round % 3, ust.map(String::as_str))?;
             let wrong = seen.owners.iter().filter(|owner| **owner != user(number)).count();
-            assert_eq!((wrong, seen.owners.len()), (0, rows), "wrong and all rows of request {round} of {first}");
+            assert_eq!(
+                (wrong, seen.owners.len()),
+                (0, rows),
+                "wrong and all rows of request {round} of {first}"
+            );
             right += rows;
             connections.extend(seen.connection);
         }
