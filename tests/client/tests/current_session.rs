@@ -1,6 +1,8 @@
 //! Policies that follow the current session: what they cost, on a standby, and behind PgBouncer, where
 //! each transaction of a client may run on a connection that others have just used.
 
+use std::process::Command;
+
 use postgres::types::Type;
 use postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use rustix::process::{Pid, Signal, kill_process};
@@ -255,5 +257,93 @@ fn behind_a_pooler_nobody_sees_a_row_of_another_user() -> Result {
     assert_eq!(right, CLIENTS * REQUESTS * ROWS * 8 / 10);
     // It shows nothing unless the clients took turns on the connections.
     assert!((2..=CONNECTIONS).contains(&most), "a client was served by at most {most} connections");
+    Ok(())
+}
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// The examples of docs/row-level-security.md in a language.
+fn examples(language: &str) -> Result<Vec<String>> {
+    let page = std::fs::read_to_string(format!("{ROOT}/docs/row-level-security.md"))?;
+    let start = format!("```{language}\n");
+    let blocks = page.split(&start).skip(1);
+    blocks.map(|block| Ok(block.split("```").next().ok_or("no example")?.to_owned())).collect()
+}
+
+/// A server with the page's table and role, and rows of two users with a session each.
+fn server_of_the_page(setup: &str) -> Result<(Server, String, String)> {
+    let server = Server::with_extension("")?;
+    let mut client = server.connect("postgres")?;
+    client.batch_execute(setup)?;
+    client
+        .batch_execute("INSERT INTO note (id, owner, body) VALUES (2, 'ann', 'hers'), (3, 'bob', 'his')")?;
+    let (ann, bob) = (open_session(&mut client, "ann")?, open_session(&mut client, "bob")?);
+    Ok((server, ann, bob))
+}
+
+#[test]
+fn the_page_s_sql_does_what_it_says() -> Result {
+    let examples = examples("sql")?;
+    let [setup, request, postgrest] = &examples[..] else { return Err("not three examples in SQL".into()) };
+    let (server, ann, bob) = server_of_the_page(setup)?;
+    let psql = |ust: &str| {
+        let ust = format!("ust={ust}");
+        server.run_with_input(
+            &["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", &ust, "-U", "web", "postgres"],
+            request,
+        )
+    };
+    assert_eq!(psql(&ann)?, "t\nann|hers\nann|mine\n");
+    let nobody = psql("no token").map_err(|error| error.to_string());
+    assert!(nobody.is_err_and(|error| error.contains("row-level security")), "a row without a session");
+
+    // As PostgREST documents it: one transaction, settings by set_config, the function, the query.
+    server.connect("postgres")?.batch_execute(postgrest)?;
+    let mut client = server.connect("postgres")?;
+    let mut ask = |header: &str, ust: &str| -> Result<(Option<String>, String)> {
+        let headers = serde_json::json!({"accept": "application/json", header: ust}).to_string();
+        let mut transaction = client.build_transaction().read_only(true).start()?;
+        let settings = "SELECT set_config('role', 'web', true), set_config('request.method', 'GET', true), set_config('request.headers', $1, true)";
+        transaction.query_one(settings, &[&headers])?;
+        transaction.execute("SELECT use_session()", &[])?;
+        let see = "SELECT string_agg(DISTINCT owner, ','), current_setting('request.headers') FROM note";
+        let row = transaction.query_one(see, &[])?;
+        transaction.commit()?;
+        Ok((row.get(0), row.get(1)))
+    };
+    let rest = r#"{"accept": "application/json"}"#.to_owned();
+    assert_eq!(ask("x-session-token", &ann)?, (Some("ann".to_owned()), rest.clone()));
+    assert_eq!(ask("x-session-token", &bob)?, (Some("bob".to_owned()), rest.clone()));
+    assert_eq!(ask("x-session-token", "no token")?, (None, rest));
+    assert_eq!(ask("x-other", &ann)?.0, None);
+    Ok(())
+}
+
+#[test]
+fn the_page_s_python_does_what_it_says() -> Result {
+    let path = format!("{ROOT}/tests/drivers/current_session.py");
+    let program = std::fs::read_to_string(&path)?;
+    let examples = examples("python")?;
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        assert!(program.contains(&example), "not in the program:\n{example}");
+    }
+    let [setup, ..] = &self::examples("sql")?[..] else { return Err("no example in SQL".into()) };
+    let (server, ann, bob) = server_of_the_page(setup)?;
+    let output = Command::new("python3")
+        .arg(path)
+        .env("PYTHONPATH", format!("{ROOT}/target/drivers/python"))
+        .envs([("PGUSER", "web"), ("PGDATABASE", "postgres"), ("ANN", &ann), ("BOB", &bob)])
+        .env("PGHOST", server.directory())
+        .output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let expected = "Django ['ann'] [] ['bob'] [] 500 ['ann']\n\
+                    Django False True\n\
+                    SQLAlchemy ann ann ann\n\
+                    SQLAlchemy None None None\n\
+                    SQLAlchemy bob bob bob\n\
+                    SQLAlchemy None\n";
+    assert_eq!(String::from_utf8(output.stdout)?, expected, "{errors}");
     Ok(())
 }
