@@ -5,6 +5,8 @@
 //! when the value is dropped. It listens on a Unix socket in its directory only, so any number of
 //! them run side by side.
 
+mod pooler;
+
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,8 @@ use postgres::error::DbError;
 use postgres::{Client, Config, NoTls};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+pub use pooler::Pooler;
 
 /// What tests return: `?` works on anything, and a failure prints what went wrong.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;

@@ -1,10 +1,9 @@
 //! PgBouncer in transaction mode between clients and server: each statement of a client may run on
 //! another connection to the server, between statements of other clients.
 
+use postgres::Client;
 use postgres::error::SqlState;
 use postgres::types::{ToSql, Type};
-use postgres::{Client, Config, NoTls};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use sso_attr_client_tests::*;
 
@@ -12,49 +11,6 @@ use sso_attr_client_tests::*;
 const CLIENTS: usize = 20;
 const CONNECTIONS: usize = 3;
 const ROUNDS: usize = 25;
-
-/// A PgBouncer in front of a server, with its files in the server's directory.
-struct Pooler<'a> {
-    server: &'a Server,
-}
-
-impl<'a> Pooler<'a> {
-    fn start(server: &'a Server) -> Result<Pooler<'a>> {
-        let directory = server.directory().display();
-        let configuration = format!(
-            "[databases]\n* = host={directory} port=5432 user=postgres\n\
-             [pgbouncer]\npool_mode = transaction\ndefault_pool_size = {CONNECTIONS}\nauth_type = any\n\
-             listen_port = 6432\nunix_socket_dir = {directory}\n\
-             logfile = {directory}/pooler.log\npidfile = {directory}/pooler.pid\n"
-        );
-        let file = format!("{directory}/pooler.ini");
-        server.run_with_input(&["tee", &file], &configuration)?;
-        server.run(&["/usr/sbin/pgbouncer", "--daemon", &file])?;
-        let pooler = Pooler { server };
-        wait_until("the pooler accepts connections", SOON, || Ok(pooler.connect().is_ok()))?;
-        Ok(pooler)
-    }
-
-    fn connect(&self) -> Result<Client> {
-        let mut config = Config::new();
-        config.host_path(self.server.directory()).port(6432).user("app").dbname("postgres");
-        Ok(config.connect(NoTls)?)
-    }
-
-    fn process(&self) -> Result<Pid> {
-        let file = std::fs::read_to_string(self.server.directory().join("pooler.pid"))?;
-        Ok(Pid::from_raw(file.trim().parse()?).ok_or("no process has the id 0")?)
-    }
-}
-
-impl Drop for Pooler<'_> {
-    fn drop(&mut self) {
-        let stopped = self.process().and_then(|pid| Ok(kill_process(pid, Signal::TERM)?));
-        if let Err(error) = stopped {
-            eprintln!("a pooler is left behind: {error}");
-        }
-    }
-}
 
 /// A parameter and its type, which spares the driver a named statement to ask the server for it.
 type Typed<'a> = (&'a (dyn ToSql + Sync), Type);
@@ -110,7 +66,7 @@ fn use_a_session(client: &mut Client, user: &str) -> Result {
 #[test]
 fn clients_that_share_connections_get_their_own_sessions() -> Result {
     let server = Server::with_extension("")?;
-    let pooler = Pooler::start(&server)?;
+    let pooler = Pooler::start(&server, "postgres", CONNECTIONS)?;
     std::thread::scope(|scope| -> Result {
         let mut clients = Vec::new();
         for number in 0..CLIENTS {
