@@ -234,6 +234,7 @@ pub static CASES: &[Case] = &[
     read("get_sealed", GET_SEALED, &SEALED),
     read("get_all", GET_ALL, &SMALL),
     read("get_all_sealed", GET_ALL, &SEALED),
+    read("load", LOAD, &SMALL),
     create("create", CREATE, 0),
     many("update_many_2", UPDATE_MANY, &SMALL, 2, 50),
     many("update_many_10", UPDATE_MANY, &SMALL, 10, 50),
@@ -405,6 +406,13 @@ static GET_ALL: &[Variant] = &[
          WHERE s.id = $session AND s.digest = $secret AND s.expires_at > now()
            AND a.session_id = $session AND a.expires_at > now()",
     ),
+];
+
+// All that a request reads, by one call or by the two that it takes the place of.
+static LOAD: &[Variant] = &[
+    own("sso_session_load", Runs::Select, "SELECT attributes FROM sso_session_load($token)"),
+    own("sso_session_get", Runs::Select, "SELECT to_jsonb(user_id) FROM sso_session_get($token)"),
+    own("sso_attr_get_all", Runs::Value, "sso_attr_get_all($token)"),
 ];
 
 static CREATE: &[Variant] = &[
