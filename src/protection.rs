@@ -129,9 +129,26 @@ pub fn create_many(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Na
     Ok(names_at(items, &attributes.create_many(&entries)?))
 }
 
-/// Replaces the values of attributes that are there; returns the names that are not, and if there are
-/// any has written nothing.
+/// Up to how many items are cheaper to write one by one than as a set.
+const FEW: usize = 4;
+
+/// Replaces the values of attributes that are there; returns the names that are not, upon which the
+/// caller has to fail.
 pub fn update_many(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Names> {
+    if items.len() <= FEW { update_each(attributes, items) } else { update_set(attributes, items) }
+}
+
+fn update_each(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Names> {
+    let mut missing = Vec::with_capacity(FEW);
+    for item in items {
+        if write(Verb::Update, attributes, item)?.is_none() {
+            missing.push(item.name);
+        }
+    }
+    Ok(missing.into_iter().collect())
+}
+
+fn update_set(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Names> {
     let names = collected(items.iter().map(|item| Ok(item.name)))?;
     let found = attributes.lock_many(&names)?;
     let missing: Names =
