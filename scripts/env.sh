@@ -7,7 +7,7 @@ set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PG=${PG:-17}
-# Exported below, and so what a script finds that another one calls.
+# Exported below, so a script that another one calls finds it set.
 private=$ROOT/target/postgres/$PG/bin/pg_config
 PG_CONFIG=${PG_CONFIG:-$private}
 if [ "$PG_CONFIG" != "$private" ]; then
@@ -32,10 +32,10 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# Whether it takes no root to put the extension's files into the server's directories.
+# Whether the extension's files can be put into the server's directories without root.
 can_install() { [ -w "$("$PG_CONFIG" --pkglibdir)" ] && [ -w "$("$PG_CONFIG" --sharedir)/extension" ]; }
 
-# Installs a cargo subcommand in a version under target/, not optimised.
+# Installs a given version of a cargo subcommand under target/, not optimised.
 install_cargo_tool() {
     echo "installing $1 $2 (some minutes)"
     CARGO_TARGET_DIR=$ROOT/target/$1 cargo install --quiet --locked --debug --force \

@@ -1,4 +1,4 @@
--- Nobody but the owner has a right on anything of the extension, whatever the default privileges are.
+-- Nobody but the owner has rights on anything of the extension, whatever the default privileges are.
 SELECT sso_attr.close_to_others(d.classid, d.objid)
 FROM pg_catalog.pg_depend AS d
 JOIN pg_catalog.pg_extension AS e ON d.refobjid OPERATOR(pg_catalog.=) e.oid

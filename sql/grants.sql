@@ -1,9 +1,9 @@
 -- Who may call what. Names and operators are qualified because these run with the owner's rights.
 
--- The one list: every function named sso_* stands in it once, by name, and one that stands nowhere
--- is nobody's but the owner's, like those of 'owner', which is not granted. A kind opens its own
--- functions and those of the kinds that it includes. The first function of a kind tells
--- sso_attr.extend_grants() whom the kind has been granted to: no update may add or replace it.
+-- The one list: every function named sso_* is in it once, by name; one that is not listed is the
+-- owner's alone, like those of 'owner', which is not granted. A kind opens its own functions and
+-- those of the kinds that it includes. The first function of a kind tells sso_attr.extend_grants()
+-- whom the kind has been granted to: no update may add or replace it.
 CREATE FUNCTION sso_attr.kind() RETURNS TABLE (what text, includes text[], opens text, functions name[])
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
@@ -76,7 +76,7 @@ BEGIN
             FROM pg_class AS c
             WHERE class = 'pg_class'::regclass AND c.oid = object
             UNION ALL
-            -- Revoked from the table, a right goes from its columns too.
+            -- A right that is revoked from the table goes from its columns too.
             SELECT format('TABLE %s', c.oid::regclass), c.relowner, t.attacl
             FROM pg_class AS c JOIN pg_attribute AS t ON t.attrelid = c.oid
             WHERE class = 'pg_class'::regclass AND c.oid = object

@@ -1,4 +1,4 @@
--- Figures to watch, by the owner's rights and without a scan of the tables, whatever their statistics
+-- Figures to watch, with the owner's rights and without a scan of the tables, whatever their statistics
 -- say: the settings close the ways that read more than an index gives.
 CREATE FUNCTION sso_attr_stats() RETURNS TABLE (
     sessions_live bigint,
@@ -21,8 +21,8 @@ CREATE FUNCTION sso_attr_stats() RETURNS TABLE (
 LANGUAGE sql STABLE SECURITY DEFINER
 SET enable_seqscan TO off SET enable_bitmapscan TO off SET jit TO off
 BEGIN ATOMIC
-    -- Rows are counted among the first 10,000 that may be due. Ends within one bin are in no order, so
-    -- that some of the last bin may not be.
+    -- Rows are counted among the first 10,000 that may be due. Within one bin the ends are in no order,
+    -- so some rows of the last bin may not be due.
     WITH session_due AS MATERIALIZED (
         SELECT pg_catalog.count(*) AS rows, pg_catalog.min(s.expires_at) AS oldest
         FROM (

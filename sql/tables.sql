@@ -15,9 +15,9 @@ CREATE SCHEMA sso_attr;
 CREATE FUNCTION sso_attr.purge_bin(expires_at timestamptz) RETURNS timestamptz
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'purge_bin_wrapper';
 
--- What a row must be like no CHECK says here: PostgreSQL reads the text of each CHECK and each
--- generated column anew for every statement, a quarter of an update's cost. The functions write no
--- other rows and report any other that they read (XX001); sso_attr_check() lists them.
+-- No CHECK says what a session or an attribute must be like: PostgreSQL reads the text of each CHECK
+-- and each generated column anew for every statement, a quarter of an update's cost. The functions
+-- write no other rows and report any other that they read (XX001); sso_attr_check() lists them.
 
 CREATE TABLE sso_attr.session (
     id uuid PRIMARY KEY,
@@ -106,7 +106,7 @@ ALTER TABLE sso_attr.session SET (autovacuum_vacuum_scale_factor = 0.05,
 ALTER TABLE sso_attr.attribute SET (autovacuum_vacuum_scale_factor = 0.05,
     autovacuum_analyze_scale_factor = 0.05, vacuum_truncate = off);
 
--- What the purge did last. A run replaces all rows that it can lock by one that carries on their
+-- What the purge did last. A run replaces all rows that it can lock with one that carries on their
 -- total, so runs never wait for each other, no count is lost, and rows do not pile up.
 CREATE TABLE sso_attr.purge_run (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

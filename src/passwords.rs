@@ -1,7 +1,7 @@
 //! Hashing passwords with the settings in force, within the memory that all may take together.
 //!
-//! Nothing is locked meanwhile, and nothing of PostgreSQL is called: a cancel counts when a hash is
-//! done, or while its turn has not come.
+//! Nothing is locked meanwhile, and PostgreSQL is not called: a cancel takes effect when a hash is
+//! done, or while it waits for its turn.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::settings;
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(32);
 
-/// Has the memory that all backends take counted, if the library is being preloaded.
+/// Sets up the count of the memory that all backends take, if the library is being preloaded.
 pub fn register() {
     if worker::is_preloading() {
         hashing::reserve_memory();
@@ -31,7 +31,7 @@ pub fn hashed(password: &str) -> Result<String> {
     in_memory(cost, |memory| hash(password, cost, memory))
 }
 
-/// Whether a password is the stored one; `None` is that of no user, at the same work.
+/// Whether a password is the stored one; `None` stands for no user and costs the same.
 pub fn matches(stored: Option<&Stored>, password: &str) -> Result<bool> {
     let decoy = Stored::decoy(settings::password_cost())?;
     let stored = stored.unwrap_or(&decoy);

@@ -75,7 +75,7 @@ pub fn write(verb: Verb, attributes: &Attributes<'_>, item: &Item<'_>) -> Result
     }
 }
 
-/// Makes a guess, which the statement's condition holds against the row, and looks where it was wrong.
+/// Makes a guess, which the statement's condition checks against the row, and looks if it was wrong.
 fn write_as_stored(verb: Verb, attributes: &Attributes<'_>, item: &Item<'_>) -> Result<Option<Written>> {
     // Sealed is a guess about a row that is there: what is not there is created in clear.
     if is_likely_sealed(attributes, item) {
@@ -129,11 +129,11 @@ pub fn create_many(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Na
     Ok(names_at(items, &attributes.create_many(&entries)?))
 }
 
-/// Up to how many items are cheaper to write one by one than as a set.
+/// The number of items up to which it is cheaper to write one by one than as a set.
 const FEW: usize = 4;
 
-/// Replaces the values of attributes that are there; returns the names that are not, upon which the
-/// caller has to fail.
+/// Replaces the values of attributes that are there; returns the names that are not, in which
+/// case the caller must fail.
 pub fn update_many(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Names> {
     if items.len() <= FEW { update_each(attributes, items) } else { update_set(attributes, items) }
 }
@@ -162,8 +162,9 @@ fn update_set(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Names> 
     Ok(Names::default())
 }
 
-/// Creates or replaces attributes. What does not say how it is to be protected is taken for clear, as it
-/// is where it is created; rows that say otherwise are left, locked, and then written as they are.
+/// Creates or replaces attributes. An item that does not say how to protect it is taken for clear, as a
+/// new row would be; a row in the other form is left, locked, and then written as the item asks, or else
+/// in the row's own form.
 pub fn set_many(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<()> {
     let sealed = |item: &Item<'_>| item.protection == Protection::Sealed;
     let entries = collected(items.iter().map(|item| entry(attributes, item, sealed(item))))?;
@@ -253,12 +254,12 @@ fn names_at(items: &[Item<'_>], places: &[usize]) -> Names {
     places.iter().map(|at| items[*at].name).collect()
 }
 
-/// Under which names this backend has lately seen sealed values, in whatever session, so that a write
+/// The names under which this backend has lately seen sealed values, in any session, so that a write
 /// that does not say `encrypt` makes the right guess. Nothing depends on a hint being right.
 mod hint {
     use super::{Cell, DefaultHasher, Hash, Hasher};
 
-    /// A few pages of memory; a name that is crowded out costs a statement more.
+    /// A few pages of memory; a name that is crowded out costs one more statement.
     const SLOTS: usize = 1024;
 
     thread_local! {

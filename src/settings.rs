@@ -21,7 +21,7 @@ static KEYRING_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>
 /// For agents of key management systems, which write to standard output rather than to a file.
 static KEY_COMMAND: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
-/// One minute: reclaimed space need not be prompt, expiry itself is exact without the purge.
+/// One minute: space need not be reclaimed promptly, and expiry itself is exact without the purge.
 static PURGE_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60);
 /// A thousand rows: about ten milliseconds, so that nobody waits long for a batch and its commit is
 /// cheap in comparison.
@@ -29,7 +29,7 @@ static PURGE_BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1000);
 /// Off: whoever does not read the lines should not pay for them.
 static AUDIT: GucSetting<Audit> = GucSetting::<Audit>::new(Audit::Off);
 
-/// Which calls the audit has a line for, each one those of the former too.
+/// Which calls the audit has a line for; each level includes those before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, PostgresGucEnum)]
 pub enum Audit {
     #[name = c"off"]
@@ -53,7 +53,7 @@ pub fn session_expiration() -> Ttl {
     Ttl::Micros(i64::from(SESSION_EXPIRATION.get()) * 1_000_000)
 }
 
-/// Seconds after its creation when a session ends, however it was renewed; `None` is no cap.
+/// Seconds after its creation when a session ends, however often it was renewed; `None` is no cap.
 pub fn session_max_lifetime() -> Option<i64> {
     match SESSION_MAX_LIFETIME.get() {
         0 => None,

@@ -25,7 +25,7 @@ pub struct Variant {
     pub runs: Runs,
     /// Whose statements are planned as the server's setting says; the extension plans its own.
     pub is_peer: bool,
-    /// Whether every call comes after one alike, in the same backend and session.
+    /// Whether every call follows a similar one, in the same backend and session.
     pub is_second: bool,
     /// How many times dearer than the rest: its runs are shortened by this.
     pub weight: u32,

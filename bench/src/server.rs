@@ -33,7 +33,7 @@ impl Server {
         Ok(config.host_path(&self.dir).user("postgres").dbname(database).connect(NoTls)?)
     }
 
-    /// Makes a database that is as another one is now; none may be connected to that one.
+    /// Makes a copy of a database as it is now; nobody may be connected to the original.
     pub fn copy(&self, database: &str, copy: &str) -> Result<()> {
         self.drop(copy)?;
         let create = format!("CREATE DATABASE \"{copy}\" TEMPLATE {database} STRATEGY file_copy");
@@ -55,7 +55,7 @@ impl Server {
     fn run(&self, mut command: Command, input: Option<&str>) -> Result<String> {
         let output = self.dir.join("output");
         let piped = if input.is_some() { Stdio::piped() } else { Stdio::null() };
-        // Into a file: a server that is started keeps its descriptors, so that a pipe would not end.
+        // Into a file: a started server keeps its descriptors, so a pipe would never end.
         let file = std::fs::File::create(&output)?;
         let mut child = command.stdin(piped).stdout(file.try_clone()?).stderr(file).spawn()?;
         if let (Some(mut pipe), Some(input)) = (child.stdin.take(), input) {

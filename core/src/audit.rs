@@ -1,7 +1,7 @@
-//! What a line of the audit says of a call.
+//! What a line of the audit says about a call.
 //!
-//! A line cannot hold a value, a password or a key: nothing takes one. Texts are those by which a session
-//! and its attributes are known; a token that stands where one of them belongs is left out.
+//! A line cannot hold a value, a password or a key: no field takes one. Its only texts are those that
+//! identify a session and its attributes; a token that stands in place of one of them is left out.
 
 use std::borrow::Cow;
 use std::time::{Duration, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::expiry::Timestamp;
 use crate::token;
 
-/// The most names, and bytes of them, in a line.
+/// The most names in a line, and the most bytes of them.
 const MOST_NAMES: usize = 100;
 const MOST_BYTES: usize = 64 * 1024;
 /// The most characters of a text: an attribute's name has no more.
@@ -20,7 +20,7 @@ const MOST_CHARS: usize = 255;
 
 /// The outcome of a call that raised no error and was not refused.
 const DONE: &str = "00000";
-/// The outcome of a call whose caller did not prove what it has to.
+/// The outcome of a call whose caller did not prove what it must.
 const REFUSED: &str = "28000";
 
 /// A line, filled while its call runs. What is not known is not in it.
@@ -47,7 +47,7 @@ pub struct Line {
     role: Text,
     #[serde(skip_serializing_if = "Option::is_none")]
     session_role: Option<Text>,
-    /// Of the names.
+    /// Bytes of the names.
     #[serde(skip)]
     bytes: usize,
 }
@@ -110,19 +110,19 @@ impl Line {
         self.count = Some(count);
     }
 
-    /// That the caller did not prove what it has to, also where the function answers rather than raises.
+    /// Notes that the caller did not prove what it must, even where the function answers instead of raising.
     pub fn refused(&mut self, reason: &'static str) {
         self.outcome = REFUSED;
         self.reason = Some(reason);
     }
 
-    /// The line of a call that is over, as JSON. `role` is whose rights it was made with, `session_role`
-    /// the one that has connected.
+    /// The line of a call that is over, as JSON. `role` is the one whose rights it was made with,
+    /// `session_role` the one that connected.
     pub fn finish(mut self, failure: Option<&'static str>, role: &str, session_role: &str) -> String {
         if let Some(sqlstate) = failure {
             self.outcome = sqlstate;
         }
-        // Without a token that proves it, anything can stand where names belong.
+        // Without a token that proves a session, anything can stand where names belong.
         if self.session_id.is_none() {
             self.names.clear();
         }

@@ -71,7 +71,7 @@ pub fn key_id(envelope: &[u8]) -> Result<u32> {
     }
 }
 
-/// Opens a sealed value where it stands and returns its plaintext. Where that fails nothing is
+/// Opens a sealed value where it stands and returns its plaintext. If that fails, nothing is
 /// changed.
 pub fn open<'e>(ring: &Keyring, place: Place<'_>, envelope: &'e mut [u8]) -> Result<&'e mut [u8]> {
     let id = key_id(envelope)?;

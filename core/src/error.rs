@@ -263,7 +263,7 @@ pub struct Names {
     unlisted: usize,
 }
 
-/// The most names, and bytes of them, that an error lists.
+/// The most names that an error lists, and the most bytes of them.
 const MOST_NAMES: usize = 100;
 const MOST_BYTES: usize = 64 * 1024;
 /// The most characters of a name or key that an error quotes.

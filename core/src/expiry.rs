@@ -44,8 +44,8 @@ impl Timestamp {
         self.unix_micros() / 1000
     }
 
-    /// This instant rounded down to ten minutes, by which the purge looks for what has ended: what
-    /// is renewed often moves to another bin now and then only.
+    /// This instant rounded down to ten minutes, by which the purge looks for what has ended: something
+    /// that is renewed often moves to another bin only now and then.
     pub fn purge_bin(self) -> Timestamp {
         const BIN: i64 = 600_000_000;
         match self {

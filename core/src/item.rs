@@ -2,7 +2,7 @@
 //!
 //! Values pass through in whatever form they are read from, so that numbers keep every digit.
 //! A missing key takes the call's parameter; an explicit null is NULL whatever the call says.
-//! Who reads the JSON makes an [`Element`] of each element; [`Defaults::value_item`] makes an
+//! Whoever reads the JSON makes an [`Element`] of each element; [`Defaults::value_item`] makes an
 //! [`Item`] of that, and [`in_order`] puts items into the order of locks.
 
 use std::borrow::Cow;
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use crate::expiry::Ttl;
 use crate::{Error, Result, error, name};
 
-/// What steers an item is a scalar.
+/// What a key that steers an item can hold.
 pub enum Scalar<'a> {
     Null,
     Bool(bool),
@@ -27,13 +27,13 @@ pub struct Item<'a, V> {
     pub index: usize,
     pub name: Cow<'a, str>,
     pub value: V,
-    /// NULL, absent or given, after the call's default.
+    /// The item's own or else the call's; `None` is NULL.
     pub ttl: Option<Ttl>,
-    /// NULL, absent or given, after the call's default.
+    /// The item's own or else the call's; `None` is NULL.
     pub encrypt: Option<bool>,
 }
 
-/// An element of `data` as it stands: the keys that steer it, its value, and what is not known.
+/// An element of `data` as it stands: the keys that steer it, its value, and any unknown key.
 pub struct Element<'a, V> {
     pub name: Option<Scalar<'a>>,
     pub value: Option<V>,
@@ -63,7 +63,7 @@ pub enum Repeats {
     Refused,
 }
 
-/// What to say of data that is no array.
+/// The error for data that is not an array.
 pub fn not_an_array(is_object: bool) -> Error {
     Error::Argument {
         message: "data must be a JSON array of objects".into(),
@@ -76,7 +76,7 @@ pub fn not_an_array(is_object: bool) -> Error {
 }
 
 impl Defaults {
-    /// The item that the element at `index` is; `None` is one that is no object.
+    /// The item made of the element at `index`; `None` is an element that is not an object.
     pub fn value_item<'a, V>(self, index: usize, element: Option<Element<'a, V>>) -> Result<Item<'a, V>> {
         let (item, value) = self.read(index, element, true)?;
         let Item { name, ttl, encrypt, .. } = item;
@@ -144,7 +144,7 @@ pub fn in_order<'a, V>(
     repeats: Repeats,
     pulse: impl Fn(),
 ) -> Result<Vec<Item<'a, V>>> {
-    // Not by a stable sort, which takes memory.
+    // Not a stable sort, which takes memory.
     items.sort_unstable_by(|one, other| {
         pulse();
         (&one.name, one.index).cmp(&(&other.name, other.index))
@@ -157,7 +157,7 @@ pub fn in_order<'a, V>(
             return Err(Error::AttributeRepeated(repeated.into_iter().collect()));
         }
     }
-    // The later of two that are equal stands behind.
+    // Of two equal names the later one comes second.
     items.dedup_by(|later, kept| {
         let repeats = later.name == kept.name;
         if repeats {

@@ -42,7 +42,7 @@ pub struct Keyring {
     others: Vec<Key>,
 }
 
-/// Why a text is no keyring, without any of its bytes.
+/// Why a text is not a keyring, told without any of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     Empty,

@@ -1,7 +1,7 @@
 //! Passwords: Argon2id (RFC 9106), stored as PHC strings.
 //!
-//! A password is hashed in memory that the caller brings, so that none of it is taken where it could
-//! not be refused.
+//! A password is hashed in memory that the caller supplies, so that none is taken where a lack of it
+//! could not be reported.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -113,7 +113,7 @@ impl Stored {
         }
     }
 
-    /// What no password matches, at the same work.
+    /// A decoy that no password matches, at the same cost.
     pub fn decoy(cost: Cost) -> Result<Stored> {
         Ok(Stored { cost, salt: Salt::new(&[0; SALT_BYTES]).map_err(|_| UNREADABLE)?, hash: None })
     }
@@ -122,8 +122,8 @@ impl Stored {
         self.cost
     }
 
-    /// Whether this is that password. `memory` has at least [`Cost::blocks`]. What is longer than any
-    /// password can be is none.
+    /// Whether `password` is the stored one. `memory` has at least [`Cost::blocks`]. A text longer than
+    /// any password can be never matches.
     pub fn matches(&self, password: &str, memory: &mut [Block]) -> Result<bool> {
         let shortened = &password[..password.floor_char_boundary(*LENGTH.end())];
         let length = self.hash.map_or(HASH_BYTES, |hash| hash.len());

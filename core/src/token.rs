@@ -32,7 +32,7 @@ impl Digest {
 
     /// Whether `stored` is this digest.
     pub fn matches(&self, stored: &[u8]) -> bool {
-        // Eight bytes a step: subtle keeps the optimiser out of every step, which shows for 32.
+        // Eight bytes a step: subtle keeps the optimiser out of every step, and 32 of them would be felt.
         let words = |bytes: &[u8; 32]| -> [u64; 4] {
             let (words, _) = bytes.as_chunks();
             std::array::from_fn(|n| u64::from_ne_bytes(words[n]))
@@ -117,7 +117,7 @@ pub fn adopt(text: &str) -> Result<Claim> {
     })
 }
 
-/// Whether a text holds one in the issued form, whole or with more behind it.
+/// Whether a text contains a token in the issued form, whole or with more behind it.
 pub fn is_in(text: &str) -> bool {
     text.match_indices(PREFIX).any(|(at, _)| {
         let encoded = text.as_bytes().get(at + PREFIX.len()..at + PREFIX.len() + ENCODED_CHARS);

@@ -8,14 +8,14 @@ use crate::name::{MAX_CHARS, validate_required};
 use crate::token::fill;
 use crate::{Error, Result};
 
-/// What is the same for usernames that are the same: they differ by case or Unicode composition only.
+/// What usernames that count as the same share: they differ only in case or Unicode composition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key(String);
 
 impl Key {
-    /// Of any text; what is too long for a username has none.
+    /// The key of any text; one that is too long for a username has none.
     pub fn of(username: &str) -> Option<Key> {
-        // The case of a letter can depend on what it is composed of, and a composition on the case.
+        // The case of a letter can depend on how it is composed, and its composition on the case.
         let lower = username.nfc().collect::<String>().to_lowercase();
         let key: String = lower.nfc().take(MAX_CHARS + 1).collect();
         (key.chars().nth(MAX_CHARS).is_none()).then_some(Key(key))
@@ -48,8 +48,8 @@ pub fn new_id(unix_millis: u64) -> Result<String> {
 /// The longest time that a user waits: fifteen minutes.
 const LONGEST_WAIT: i64 = 900;
 
-/// Until when a user waits who has failed that often in a row, last at `failed_at`: one second after
-/// `attempts` failures, twice as long after each further one.
+/// Until when a user who has failed that often in a row, last at `failed_at`, has to wait: one second
+/// after `attempts` failures, twice as long after each further one.
 pub fn waits_until(failures: i64, failed_at: Timestamp, attempts: i64) -> Option<Timestamp> {
     let further = failures.checked_sub(attempts).filter(|further| *further >= 0)?;
     let seconds = (1 << further.min(10)).min(LONGEST_WAIT);

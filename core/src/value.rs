@@ -1,4 +1,4 @@
-//! What a value may be, told by its JSON text.
+//! What a value may be, judged by its JSON text.
 
 use crate::{Error, Result};
 

@@ -153,7 +153,7 @@ fn given(data: Option<Jsonb>) -> Result<Jsonb> {
     data.ok_or_else(|| Error::argument("data must not be null"))
 }
 
-/// The number of items in data, each name counted as often as it stands there.
+/// The number of items in data, each name counted as often as it occurs.
 fn count(data: &Jsonb) -> i64 {
     data.elements().map_or(0, |elements| elements.len() as i64)
 }

@@ -50,7 +50,7 @@ fn call<T>(verb: &'static str, audited_at: Audit, work: impl FnOnce(&Call) -> Re
     result.map_err(report)
 }
 
-/// By the caller's role, whatever ran as another one meanwhile.
+/// Names the caller's role, whatever ran as another one meanwhile.
 #[cold]
 fn write_line(line: Line, failure: Option<&Error>) {
     let line = line.finish(failure.map(Error::sqlstate), &role::current(), &role::session());
@@ -65,18 +65,18 @@ pub struct Session<'db> {
 }
 
 impl Call {
-    /// Has the audit know something of the call. `note` may not call PostgreSQL.
+    /// Lets the audit know something about the call. `note` may not call PostgreSQL.
     pub fn audit(&self, note: impl FnOnce(&mut Line)) {
         if let Some(line) = &self.line {
             note(&mut line.borrow_mut());
         }
     }
 
-    /// What a presented token claims; no token and malformed ones are sessions that are not live.
+    /// What a presented token claims; a missing or malformed one counts as a session that is not live.
     pub fn claim(&self, ust: Option<Text<'_>>) -> Result<Claim> {
         let claim = claim(ust);
         self.audit(|line| match &claim {
-            // The id of an adopted token is drawn from it, and who presents it may not have one.
+            // An adopted token's id is derived from its text, which may be anything that a caller presents.
             Ok(claim) if !claim.is_adopted => line.claimed(claim.id),
             Ok(_) => {}
             Err(_) => line.refused("not a token"),
@@ -92,7 +92,7 @@ impl Call {
         live(found, self.now)
     }
 
-    /// Has the audit know whose token was presented; `None` is nobody's.
+    /// Lets the audit know whose token was presented; `None` is nobody's.
     pub fn note_proof(&self, shown: Option<&Shown>) {
         self.audit(|line| match shown {
             None => line.refused("unknown token"),
@@ -121,7 +121,7 @@ impl Call {
     }
 
     /// As [`Call::write`], for verbs that insert rows: the session's row stays meanwhile. A keyring that
-    /// has to be fetched, which can take seconds, is fetched before; a failure is told when it is used.
+    /// has to be fetched, which can take seconds, is fetched first; a failure is reported when it is used.
     pub fn insert<T>(
         &self,
         ust: Option<Text<'_>>,
@@ -157,7 +157,7 @@ impl Session<'_> {
     }
 
     /// That nothing was found means what it says only in a session that is still live: one that ended
-    /// meanwhile took its attributes along, and that is what the caller must hear.
+    /// meanwhile took its attributes along, and that is what the caller must be told.
     pub fn still_live(&self, found: bool) -> Result<()> {
         if found {
             return Ok(());

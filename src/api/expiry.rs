@@ -23,18 +23,18 @@ impl Deadline {
         Ok(Deadline { expires_at: ttl.expires_at(now)?, idle_limit })
     }
 
-    /// At a time, which can be over.
+    /// At a time, which may have passed.
     fn at(expires_at: Timestamp, now: Timestamp) -> Deadline {
         let idle_limit = match expires_at {
             Timestamp::NEVER => None,
             Timestamp(at) => Some(at.saturating_sub(now.0).max(0)),
         };
-        // What is over is over now: times before that are no more than that, and infinities are none.
+        // A time that has passed counts as now: an earlier one means no more, and `-infinity` is no time.
         Deadline { expires_at: expires_at.max(now), idle_limit }
     }
 }
 
-/// The deadline that a caller gives, in one form or the other; `None` where in neither.
+/// The deadline that a caller gives, in one form or the other; `None` if in neither.
 pub fn deadline(
     now: Timestamp,
     expiration: Option<f64>,

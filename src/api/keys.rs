@@ -83,7 +83,7 @@ fn sso_attr_rekey(max_rows: default!(Option<i64>, "NULL")) -> Answer<i64> {
         let done = |pass: &Pass| i64::try_from(pass.resealed()).unwrap_or(i64::MAX);
         while !pass.is_over() && done(&pass) < most {
             let limit = rekey::BATCH_SIZE.min(most - done(&pass));
-            // A connection for each batch: what it read goes with it.
+            // A connection for each batch: what it has read is freed with it.
             batch_as_owner(Access::Write, |db| rekey::batch(db, &sealer, &mut pass, limit))?;
         }
         pass.warn_of_unopened();

@@ -25,7 +25,7 @@ fn sso_attr_purge(max_rows: default!(Option<i64>, "NULL")) -> Answer<i64> {
         let mut sweep = Sweep::start(clock::now());
         while !sweep.is_over() && sweep.removed() < max_rows {
             let limit = settings::purge_batch_size().min(max_rows - sweep.removed());
-            // A connection for each batch: what it read goes with it.
+            // A connection for each batch: what it has read is freed with it.
             batch_as_owner(Access::Write, |db| sweep.batch(db, limit))?;
         }
         let removed = sweep.removed();

@@ -102,7 +102,7 @@ fn sso_session_save(
             let attributes = &session.attributes;
             let present = match replace {
                 Some(true) => {
-                    // Of two that replace everything the later one sees what the first has left.
+                    // Of two calls that replace everything, the later one sees what the first has left.
                     lock::session(session.db(), session.found.id);
                     attributes.names()
                 }
@@ -122,7 +122,7 @@ fn sso_session_save(
     })
 }
 
-/// The names, of which NULL is none.
+/// The names; NULL stands for none.
 fn or_none<'a>(what: &str, names: Option<Texts<'a>>) -> Result<Vec<&'a str>> {
     names.map_or(Ok(Vec::new()), |names| lookups(what, names))
 }

@@ -105,7 +105,7 @@ fn create(
     })
 }
 
-/// A session that is to be opened, the arguments checked; for whom is open yet.
+/// A session that is to be opened, its arguments checked; for whom is not yet decided.
 pub struct Request<'a> {
     current_app: Option<&'a str>,
     remote_addr: Option<Inet>,
@@ -178,8 +178,8 @@ fn others(keep_newest: i32) -> sso_attr_core::Result<usize> {
     }
 }
 
-/// Ends a user's sessions but the newest `others`. Whoever else does so for the same user, whose turn the
-/// caller holds, comes before or after, not meanwhile.
+/// Ends a user's sessions except the newest `others`. The caller holds the user's turn, so that another
+/// call that does the same for this user comes before or after, not meanwhile.
 fn end_oldest(db: &Db, call: &Call, user_id: &str, others: usize) {
     for session in session::list(db, user_id, call.now, created_after(call)).into_iter().skip(others) {
         interrupt::check();
@@ -188,7 +188,7 @@ fn end_oldest(db: &Db, call: &Call, user_id: &str, others: usize) {
     }
 }
 
-/// An id that is there is in use, unless its session is over: then the token is adopted afresh and
+/// An id that exists is in use, unless its session is over: then the token is adopted afresh and
 /// nothing of the old session is left.
 fn vacate(db: &Db, opening: &Opening<'_>) -> sso_attr_core::Result<()> {
     if let Some(found) = session::lock(db, opening.claim.id) {
@@ -273,8 +273,8 @@ fn sso_session_renew(
     })
 }
 
-/// Has a session expire when it was asked to, by its own idle limit if it was not, and returns when it
-/// does. Writes nothing where that would move by less than a granule.
+/// Has a session expire when the caller asks, or else by its own idle limit, and returns when it does.
+/// Writes nothing if the end would move by less than a granule.
 pub fn renew(
     call: &Call,
     session: &Session<'_>,
@@ -405,7 +405,7 @@ fn sso_session_end_one(user_id: Option<Text<'_>>, session_id: Option<pgrx::Uuid>
     })
 }
 
-/// Has the audit know whose sessions these are. What has none need not be a user's name.
+/// Lets the audit know whose sessions these are. A text without sessions need not be a user's id.
 fn note_user(call: &Call, user_id: &str, sessions: usize) {
     call.audit(|line| {
         line.count(sessions as u64);
@@ -415,7 +415,7 @@ fn note_user(call: &Call, user_id: &str, sessions: usize) {
     });
 }
 
-/// The creation after which sessions are not past the cap.
+/// Sessions created after this instant are not past the cap.
 fn created_after(call: &Call) -> Timestamp {
     lifetime::latest_past_cap(call.now).unwrap_or(Timestamp::BEFORE_ALL)
 }

@@ -1,7 +1,7 @@
 //! `sso_user_*`.
 //!
-//! A login that is refused answers NULL: an exception would take the count of failures back. It costs
-//! the same whatever it is refused for, and no row is locked while it hashes.
+//! A login that is refused returns NULL: an exception would roll back the count of failures. It costs
+//! the same whatever the reason, and no row is locked while a password is hashed.
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -193,7 +193,7 @@ fn waits_until(failures: i64, failed_at: Option<Timestamp>, now: Timestamp) -> O
     (!until.is_over(now)).then_some(until)
 }
 
-/// A login whose password has been looked at.
+/// A login whose password has been checked.
 struct Attempt<'a> {
     /// The user as it was before.
     found: &'a Found,
@@ -212,7 +212,7 @@ enum Decision {
 }
 
 impl Attempt<'_> {
-    /// Decides by the user as it is now, which nobody else changes meanwhile, and counts.
+    /// Decides by the user's row as it is now, which nobody else can change meanwhile, and counts.
     fn decide(&self, db: &Db, key: &Key) -> Decision {
         let user_id = &self.found.user_id;
         let Some(user) = user::lock(db, user_id, key) else {

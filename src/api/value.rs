@@ -26,8 +26,8 @@ pub fn decode_json(value: Option<Jsonb>) -> Result<Jsonb> {
 
 /// Copies a value out of what holds it and checks it.
 pub fn copy(part: Part<'_>) -> Result<Jsonb> {
-    // A scalar is checked as it is taken out; its text need not be written where an upper bound of
-    // its length says enough.
+    // A scalar is checked as it is taken out; its text need not be rendered where an upper bound on
+    // its length is enough.
     match part.text_bound() {
         Some(bound) if bound <= settings::max_value_size() => Ok(part.to_jsonb()),
         _ => validated(part.to_jsonb()),

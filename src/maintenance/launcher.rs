@@ -1,4 +1,4 @@
-//! The launcher: connects to no database itself, sends a visitor into one after the other.
+//! The launcher: connects to no database itself, but sends a visitor into one after the other.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -17,13 +17,13 @@ const MAX_DOUBLINGS: u32 = 6;
 /// What the launcher remembers of a database.
 struct DatabaseState {
     visited: Instant,
-    /// Whether the next visit does not wait for the interval, only for the other databases' turns.
+    /// Whether the next visit waits only for the other databases' turns, not for the interval.
     is_due_now: bool,
     /// The sweep so far, if it takes several visits.
     sweep: Visit,
     /// The failure that was logged last, so that it is not logged again; empty after a success.
     logged_failure: String,
-    /// How often in a row no connection was possible.
+    /// How many times in a row no connection was possible.
     refusals: u32,
 }
 
@@ -105,7 +105,7 @@ pub fn run() -> ! {
 struct Launcher {
     databases: HashMap<Oid, DatabaseState>,
     ticket: u32,
-    /// Whether it was logged that the server has no room for a worker.
+    /// Whether it has been logged that the server has no room for a worker.
     worker_limit_logged: bool,
 }
 

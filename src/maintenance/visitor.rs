@@ -16,7 +16,7 @@ use crate::store::key::Cursor;
 use crate::store::purge::{self, Run};
 use crate::vault;
 
-/// How long the purge and the rekey pass may take each: DROP DATABASE and similar statements wait five
+/// How long the purge and the rekey pass may each take: DROP DATABASE and similar statements wait five
 /// seconds for others to leave.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 

@@ -2,8 +2,8 @@
 
 use sso_attr_core::expiry::Timestamp;
 
-// Declared here since neither raises an ERROR: they need no guard, which pgrx puts around every
-// call and which costs more than they do.
+// Declared here since neither raises an ERROR: they need no guard like the one that pgrx puts around
+// every call, which costs more than they do.
 unsafe extern "C-unwind" {
     safe fn GetCurrentStatementStartTimestamp() -> i64;
     safe fn GetCurrentTimestamp() -> i64;

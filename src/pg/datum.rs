@@ -1,4 +1,4 @@
-//! Values that pass through as PostgreSQL holds them, without a detour over a Rust model.
+//! Values that pass through as PostgreSQL holds them, without a detour through a Rust model.
 
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::{Datum as FcxDatum, FromDatum, IntoDatum};
@@ -65,7 +65,7 @@ pub struct Inet(pub(super) pg_sys::Datum);
 pass_through!(Inet, "inet", pg_sys::INETOID, detoast);
 
 impl Inet {
-    /// An address in its text form, which must be one: what is none raises with the text in the error.
+    /// An address from its text form. A text that is not an address raises an error that quotes it.
     pub fn from_text(text: &str) -> Inet {
         let text = std::ffi::CString::new(text).unwrap_or_default();
         // SAFETY: inet_in takes a NUL-terminated string, which it does not keep.

@@ -70,7 +70,7 @@ impl Envelope {
     pub fn into_json(mut self) -> Jsonb {
         let bytes = self.bytes_mut();
         let end = bytes.len() - BEHIND;
-        // What follows the text is room that the text has no more use for.
+        // The text no longer needs the room behind it.
         bytes[end] = 0;
         Jsonb::from_text(&bytes[BEFORE..=end])
     }

@@ -1,7 +1,7 @@
 //! How much memory all backends together take to hash passwords.
 //!
-//! That is known where the library was preloaded, by a counter in shared memory; where it was not,
-//! each backend knows its own, and it hashes one password at a time.
+//! Where the library was preloaded, a counter in shared memory tells; where it was not, each backend
+//! knows only of its own, and it hashes one password at a time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -20,8 +20,8 @@ pub fn reserve_memory() {
     IS_SHARED.store(true, Ordering::Relaxed);
 }
 
-/// Memory that a backend may take, until dropped. A backend that crashes has all of them start anew,
-/// and the counter with them.
+/// Memory that a backend may take, until dropped. When a backend crashes, all of them start afresh,
+/// and so does the counter.
 pub struct Share {
     kib: u64,
 }

@@ -176,7 +176,7 @@ impl<'a> Part<'a> {
         Some(element)
     }
 
-    /// A string's text, which has come in; what is not UTF-8 raises.
+    /// A string's text as it came in; text that is not UTF-8 raises.
     fn text(self) -> Option<&'a str> {
         self.bytes().map(checked)
     }
@@ -195,7 +195,7 @@ impl<'a> Part<'a> {
         Jsonb(unsafe { pg_sys::JsonbValueToJsonb(&mut self.value) }.into())
     }
 
-    /// An upper bound of the JSON text's bytes that needs no rendering: a string grows at most
+    /// An upper bound on the JSON text's bytes that needs no rendering: a string grows at most
     /// sixfold (`\u0001`) and by its quotes. Numbers can grow without bound (`1e100000`).
     pub fn text_bound(self) -> Option<usize> {
         match self.value.type_ {

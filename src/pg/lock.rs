@@ -20,11 +20,11 @@ pub fn session(db: &Db, id: uuid::Uuid) {
 fn hold(db: &Db, whose: &impl Hash) {
     let mut hasher = DefaultHasher::new();
     whose.hash(&mut hasher);
-    // SAFETY: only raises. On a standby nothing can be written, which says more than that this lock
-    // cannot be had there.
+    // SAFETY: it can only raise. That nothing can be written on a standby tells the caller more than
+    // that this lock cannot be had there.
     unsafe { pg_sys::PreventCommandDuringRecovery(c"holding a turn".as_ptr()) };
-    // SAFETY: a lock needs no object that is there. The schema in the place of a catalog makes it one
-    // that nobody else takes.
+    // SAFETY: a lock's object need not exist. The schema in the place of a catalog makes it one that
+    // nobody else takes.
     unsafe {
         pg_sys::LockDatabaseObject(
             db.installation().into(),

@@ -17,11 +17,11 @@ unsafe extern "C-unwind" {
 /// Writes a line to the server's log, without the statement that is running, whose literals could be
 /// anything, and without its context. No client sees it, whatever it has set.
 pub fn server_only(text: &str) {
-    // What is NUL to C ends there.
+    // To C, a text ends at its first NUL.
     let text = CString::new(text.split('\0').next().unwrap_or_default()).unwrap_or_default();
     // SAFETY: inside a transaction, in the backend's one thread. The format takes one valid text, which
-    // is copied. An ERROR, which can only be for lack of memory, is caught at the boundary, over which
-    // nothing that has to be dropped is held.
+    // is copied. An ERROR, which can only be for lack of memory, is caught at the boundary, across
+    // which nothing that has to be dropped is held.
     unsafe {
         pg_guard_ffi_boundary(|| {
             if errstart(pg_sys::LOG_SERVER_ONLY as c_int, std::ptr::null()) {

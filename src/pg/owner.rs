@@ -5,9 +5,9 @@ use std::cell::Cell;
 use pgrx::{pg_guard, pg_sys};
 
 thread_local! {
-    /// The schema sso_attr and its owner, until PostgreSQL tells that some schema was changed.
+    /// The schema sso_attr and its owner, until PostgreSQL reports that some schema has changed.
     static SCHEMA: Cell<Option<(pg_sys::Oid, pg_sys::Oid)>> = const { Cell::new(None) };
-    /// Whether it has been asked to.
+    /// Whether it has been asked to report that.
     static IS_WATCHED: Cell<bool> = const { Cell::new(false) };
 }
 

@@ -1,5 +1,5 @@
-//! Memory straight from the operating system, which goes back to it at once: an allocator would keep
-//! what a large piece took for the life of the backend.
+//! Memory straight from the operating system, to which it goes back at once: an allocator would keep
+//! a large piece for the life of the backend.
 
 use std::ffi::c_void;
 use std::slice;
@@ -26,7 +26,7 @@ impl Blocks {
     }
 
     pub fn as_mut_slice(&mut self) -> &mut [Block] {
-        // SAFETY: the mapping is ours alone, as long as that, aligned to a page, and zero bytes are a
+        // SAFETY: the mapping is ours alone, of that length, aligned to a page, and zero bytes are a
         // block of numbers.
         unsafe { slice::from_raw_parts_mut(self.start.cast(), self.count) }
     }
@@ -35,8 +35,8 @@ impl Blocks {
 impl Drop for Blocks {
     fn drop(&mut self) {
         self.as_mut_slice().iter_mut().for_each(Zeroize::zeroize);
-        // SAFETY: this is the mapping that `new` made, and nothing borrows from it any more. That it
-        // cannot be removed would leave it behind, no more.
+        // SAFETY: this is the mapping that `new` made, and nothing borrows from it any more. Should it
+        // fail to be removed, it is left behind, nothing worse.
         let _ = unsafe { munmap(self.start, self.count * size_of::<Block>()) };
     }
 }

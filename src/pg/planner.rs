@@ -1,4 +1,4 @@
-//! Ways that plans of our statements must not go.
+//! Ways that the plans of our statements must not take.
 //!
 //! A statement is planned once, for any values and from whatever statistics there are that day: few
 //! sessions with many rows, or a table that a purge has just emptied. What is right for every day is
@@ -11,7 +11,7 @@ use pgrx::pg_sys;
 pub enum Way {
     /// Each by an index.
     Index,
-    /// By an index, and joined with a list by hashing: no list makes that grow as a square.
+    /// By an index, and joined with a list by hashing, which does not grow with the list's square.
     Hash,
     /// The whole table is read.
     Scan,

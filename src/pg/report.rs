@@ -31,7 +31,7 @@ pub(super) fn raise(error: Error) -> ! {
     unreachable!("an ERROR does not return")
 }
 
-/// A list of what there may be much of, in memory that can be refused.
+/// A list that may be long, so that a lack of memory for it is an error like any other.
 pub fn collected<T>(elements: impl Iterator<Item = Result<T>>) -> Result<Vec<T>> {
     let mut list = Vec::new();
     list.try_reserve_exact(elements.size_hint().0).map_err(|_| Error::OutOfMemory)?;
@@ -55,7 +55,7 @@ fn code(sqlstate: &str) -> PgSqlErrorCode {
 
 /// Makes this library's copy of the standard library decide, once and for all, that it takes no
 /// backtraces: with RUST_BACKTRACE in the server's environment each error would carry one to the
-/// client, at 130 ms. Other libraries find their environment as it was.
+/// client and take 130 ms. Other libraries find their environment as it was.
 pub fn refuse_backtraces() {
     const SWITCH: &str = "RUST_LIB_BACKTRACE";
     let former = std::env::var_os(SWITCH);

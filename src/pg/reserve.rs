@@ -1,7 +1,7 @@
-//! Memory kept aside for the way that an error takes.
+//! Memory kept aside for an error on its way.
 //!
 //! pgrx copies an error of PostgreSQL into the memory that was current, and copies it again to hand it
-//! on. Where that memory is used up the copy is an error in turn, which is copied again, until
+//! on. Where that memory is used up, the copy fails with another error, which is copied again, until
 //! PostgreSQL ends the whole server ("ERRORDATA_STACK_SIZE exceeded"). So each call keeps some memory
 //! aside, untouched, and gives it back as soon as there is an error for want of memory.
 
@@ -64,7 +64,7 @@ unsafe extern "C-unwind" {
     fn geterrcode() -> i32;
 }
 
-/// Is called for every error and message, to add what it knows.
+/// Called for every error and message, to add what it knows.
 unsafe extern "C-unwind" fn on_error(_: *mut c_void) {
     // SAFETY: called by PostgreSQL for the error at hand.
     if unsafe { geterrcode() } == PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY as i32 {

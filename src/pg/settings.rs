@@ -1,4 +1,4 @@
-//! What pgrx does not wrap of the server's settings.
+//! What pgrx leaves unwrapped of the server's settings.
 
 use std::ffi::CStr;
 

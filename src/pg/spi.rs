@@ -33,7 +33,7 @@ pub struct Db {
     schema: pg_sys::Oid,
     caller: pg_sys::Oid,
     security_context: i32,
-    /// Where what is read and made goes.
+    /// Where everything that is read or made goes.
     memory: pg_sys::MemoryContext,
     closed: Closed,
     thread: PhantomData<*mut ()>,
@@ -41,11 +41,10 @@ pub struct Db {
 
 /// Runs `work` as the owner of the schema sso_attr.
 ///
-/// This is what SECURITY DEFINER does, without its cost of 11,000 to 15,000 instructions for a
-/// SET clause. No user code can run in between: statements are fully qualified, and what a caller
-/// can define (casts, operators, functions) is never looked up. Code of the owner can, as triggers;
-/// it is restricted as in a security-restricted operation, so that it cannot put off anything to a
-/// time when the caller's rights are back.
+/// This is what SECURITY DEFINER does, without the cost of its SET clause. No user code can run in
+/// between: statements are fully qualified, and what a caller can define (casts, operators, functions)
+/// is never looked up. The owner's code can, in triggers; it is restricted as in a security-restricted
+/// operation, so that it cannot defer anything to a time when the caller's rights are back.
 ///
 /// What it reads or makes lies in the memory of the call.
 pub fn as_owner<T>(access: Access, work: impl FnOnce(&Db) -> T) -> T {
@@ -60,8 +59,8 @@ pub fn batch_as_owner<T: 'static>(access: Access, work: impl FnOnce(&Db) -> T) -
     work(&Db::open(access, None))
 }
 
-// Declared here since neither raises an ERROR: they need no guard, which pgrx puts around every
-// call and which costs more than they do.
+// Declared here since neither raises an ERROR: they need no guard like the one that pgrx puts around
+// every call, which costs more than they do.
 unsafe extern "C-unwind" {
     fn GetUserIdAndSecContext(user: *mut pg_sys::Oid, security_context: *mut i32);
     fn SetUserIdAndSecContext(user: pg_sys::Oid, security_context: i32);
@@ -100,7 +99,7 @@ impl Db {
         self.execute(statement, params, ALL, |_| ())
     }
 
-    /// What `read` makes of the first row that a statement returns; none is looked for behind it.
+    /// What `read` makes of the first row that a statement returns; no other is looked for.
     pub fn one<P: Params, C: Columns, T>(
         &self,
         statement: &'static LocalKey<Statement<P, C>>,

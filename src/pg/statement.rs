@@ -19,8 +19,8 @@ use super::sql::SqlType;
 ///
 /// A kept plan survives DDL, DROP and CREATE EXTENSION (PostgreSQL revalidates it from its text)
 /// and is never freed: it belongs to the backend, and there is one thread.
-/// It is planned once, for any values: to plan each of the first five executions anew, as is usual,
-/// costs more than those executions.
+/// It is planned once, for any values: planning each of the first five executions anew, as is usual,
+/// costs more than the executions themselves.
 pub struct Statement<P, C> {
     sql: &'static str,
     pub(super) way: Way,
@@ -109,7 +109,7 @@ const _: () = assert!(
 
 impl<const N: usize> Bound for ParamList<N> {
     fn list(&mut self) -> pg_sys::ParamListInfo {
-        // No parameters are no list, rather than an empty one, which others copy to no list.
+        // Without parameters the list is null, not empty: a copy of an empty one would be null too.
         if N == 0 { std::ptr::null_mut() } else { (&raw mut *self).cast() }
     }
 }
@@ -198,8 +198,8 @@ tuples! {
     10: A a 0, B b 1, C c 2, D d 3, E e 4, F f 5, G g 6, H h 7, I i 8, J j 9;
 }
 
-// Declared here since it raises no ERROR: it needs no guard, which pgrx puts around every call and
-// which costs more than it does.
+// Declared here since it raises no ERROR: it needs no guard like the one that pgrx puts around every
+// call, which costs more than it does.
 unsafe extern "C-unwind" {
     fn SPI_gettypeid(columns: pg_sys::TupleDesc, number: i32) -> pg_sys::Oid;
 }

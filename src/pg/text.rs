@@ -43,7 +43,7 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Text<'fcx> {
     }
 }
 
-/// Text that has come in; what is not UTF-8 raises.
+/// Text that has come in; anything that is not UTF-8 raises.
 pub(super) fn checked(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_else(|_| raise(Error::NotUtf8))
 }

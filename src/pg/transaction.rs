@@ -33,7 +33,7 @@ pub struct View {
     running: (u32, i32),
 }
 
-/// What the calling statement sees: the same rows where two are equal.
+/// What the calling statement sees: two equal views show the same rows.
 pub fn view() -> View {
     // SAFETY: inside a statement, which has an active snapshot.
     let snapshot = unsafe { &*pg_sys::GetActiveSnapshot() };
@@ -66,7 +66,7 @@ thread_local! {
     static AT_END: Cell<Option<fn(End)>> = const { Cell::new(None) };
 }
 
-/// Tells `work` of every end from now on, for the life of the backend. There is one piece of work.
+/// Tells `work` of every end from now on, for the life of the backend. Only the last `work` is told.
 pub fn at_end(work: fn(End)) {
     if AT_END.replace(Some(work)).is_none() {
         // SAFETY: the callbacks stay registered and take no argument.

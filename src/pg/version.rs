@@ -1,5 +1,5 @@
-//! Everything that differs between PostgreSQL's releases. What is not said of one release only holds
-//! for every later one too.
+//! Everything that differs between PostgreSQL's releases. Unless it is said of one release only, it
+//! holds for every later one too.
 
 use std::ffi::{CStr, c_int, c_void};
 

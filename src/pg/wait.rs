@@ -34,7 +34,7 @@ impl Wait {
         unsafe { version::wait_event(self.name()) }
     }
 
-    /// Waits by `work`, which calls nothing of PostgreSQL's.
+    /// Waits by running `work`, which does not call PostgreSQL.
     pub fn during<T>(self, work: impl FnOnce() -> T) -> T {
         show(self.event());
         let result = work();

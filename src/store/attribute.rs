@@ -322,7 +322,7 @@ impl<'db> Attributes<'db> {
     }
 }
 
-/// What the columns `value` and `sealed` say, by whether each is there.
+/// What the columns `value` and `sealed` say by whether each is set.
 pub(super) fn is_sealed((has_value, is_sealed): (bool, bool)) -> Result<bool> {
     if has_value != is_sealed { Ok(is_sealed) } else { Err(NOT_ONE_VALUE) }
 }

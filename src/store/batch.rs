@@ -187,8 +187,8 @@ impl Attributes<'_> {
         Ok(existing)
     }
 
-    /// Creates or replaces attributes; returns the places of those that the rows found did not take as
-    /// they were, which are locked.
+    /// Creates or replaces attributes; returns the places of those that did not suit the rows found, which
+    /// are locked.
     pub fn set_many(&self, entries: &[Entry<'_>]) -> Result<Vec<usize>> {
         let (id, names, now) = (&self.session, names_of(entries)?, self.now);
         let (clear, sealed) = values_of(entries)?;
@@ -278,7 +278,7 @@ impl Attributes<'_> {
         Ok(self.db.run(&DELETE, (&self.session, found)))
     }
 
-    /// As [`Attributes::create`] refuses what others have deleted meanwhile.
+    /// Refuses what others have deleted meanwhile, as [`Attributes::create`] does.
     fn refuse_two_of(&self, names: ArrayOf<Text>) -> Result<()> {
         if transaction::has_one_snapshot() && self.db.run(&SEEN_TWICE, (&self.session, names)) > 0 {
             return Err(Error::DeletedMeanwhile);
@@ -293,7 +293,7 @@ fn left(entries: &[Entry<'_>], done: Vec<(TextDatum, Timestamp, Timestamp)>) -> 
     for (at, done) in placed(entries.iter().map(|entry| entry.name), done) {
         match done {
             Some((_, expires_at)) if expires_at == Timestamp::NEVER => {}
-            // The statements cannot tell a wish never to expire from none.
+            // The statements cannot tell a wish never to expire from no wish.
             Some(_) if entries[at].expires_at != Some(Timestamp::NEVER) => {}
             _ => push(&mut left, at)?,
         }
@@ -301,7 +301,7 @@ fn left(entries: &[Entry<'_>], done: Vec<(TextDatum, Timestamp, Timestamp)>) -> 
     Ok(left)
 }
 
-/// What is locked cannot go away, but that it did not is worth a comparison.
+/// Locked rows cannot go away, but making sure is worth a comparison.
 fn all_of(wanted: usize, written: u64) -> Result<()> {
     if written == wanted as u64 { Ok(()) } else { Err(Error::DeletedMeanwhile) }
 }

@@ -216,7 +216,7 @@ fn find_by(db: &Db, statement: &'static LocalKey<Find>, claim: &Claim) -> Option
     look(claim.id)?.or_else(|| look(alias_of(db, claim)?)?)
 }
 
-/// The session that an adopted token leads to by an alias, whose own digest no token has.
+/// The session that an adopted token leads to by an alias, which stores a digest that no token has.
 fn alias_of(db: &Db, claim: &Claim) -> Option<Uuid> {
     if !claim.is_adopted {
         return None;
@@ -229,7 +229,7 @@ pub fn idle_limit(db: &Db, id: Uuid) -> Option<i64> {
     db.one(&IDLE_LIMIT, (&id,), |(idle_limit,)| idle_limit).flatten()
 }
 
-/// Any session of that id, locked against every other use; where the id is an alias, the session's.
+/// Any session of that id, locked against every other use; for an alias, the session it leads to.
 pub fn lock(db: &Db, id: Uuid) -> Option<Found> {
     let look = |id: Uuid| {
         db.one(&LOCK, (&id,), |(created_at, expires_at, alias_of)| {
@@ -315,8 +315,8 @@ pub fn ids(db: &Db, user_id: &str) -> Vec<Uuid> {
     db.all(&IDS_BY_USER, (user_id,), |(id,)| id)
 }
 
-/// Has a session expire at another time, and be seen now, if the claim still holds; false where it does
-/// not.
+/// Has a session expire at another time, and marks it as seen now, if the claim still holds; false
+/// where it does not.
 pub fn set_expires_at(db: &Db, id: Uuid, claim: &Claim, now: Timestamp, expires_at: Timestamp) -> bool {
     let digest = &claim.digest.as_bytes()[..];
     db.run(&SET_EXPIRES_AT, (&id, digest, now, expires_at, expires_at.purge_bin())) == 1
@@ -340,8 +340,8 @@ pub fn set_digest(
     changed == 1
 }
 
-/// Has a session that was created after `created_after` expire now; false where it was over. Whoever
-/// inserts attributes is not waited for.
+/// Has a session that was created after `created_after` expire now; false where it was over. Does not
+/// wait for those who insert attributes.
 pub fn end(db: &Db, id: Uuid, now: Timestamp, created_after: Timestamp) -> bool {
     db.run(&END, (&id, now, now.purge_bin(), created_after)) == 1
 }

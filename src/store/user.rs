@@ -1,7 +1,7 @@
 //! The table sso_attr.user.
 //!
-//! A row is locked before its user's sessions are looked at or one is opened, so that a session of a
-//! former password or of a deleted user does not slip in.
+//! A row is locked before its user's sessions are looked at or one is opened, so that no session can
+//! slip in by a former password or for a deleted user.
 
 use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::user::Key;
@@ -69,7 +69,7 @@ statement! {
           FROM sso_attr.user ORDER BY username_key"
 }
 statement! {
-    /// Has the transaction write something to the log of transactions, and change nothing.
+    /// Has the transaction write something to the WAL, and change nothing.
     WRITE_NOTHING() =
         "SELECT FROM pg_catalog.pg_logical_emit_message(true, 'sso_attr', '')"
 }
@@ -119,7 +119,7 @@ pub fn clear_failures(db: &Db, user_id: &str) {
     db.run(&CLEAR_FAILURES, (user_id,));
 }
 
-/// Replaces the hash of a password by another one of the same.
+/// Replaces the hash of a password by another one of the same password.
 pub fn rehash(db: &Db, user_id: &str, password: &str) {
     db.run(&REHASH, (user_id, password));
 }
@@ -185,7 +185,7 @@ pub fn list(db: &Db) -> Vec<Listed> {
     })
 }
 
-/// Has the end of the transaction take as long as one that has counted a failure.
+/// Has the end of the transaction take as long as that of one that has counted a failure.
 pub fn write_nothing(db: &Db) {
     db.run(&WRITE_NOTHING, ());
 }

@@ -66,7 +66,7 @@ impl Drop for Running {
     }
 }
 
-/// Runs the command by the shell and returns its output. A reason contains none of it.
+/// Runs the command in a shell and returns its output. The reason of a failure contains none of it.
 pub fn output(command: &OsStr) -> Result<Zeroizing<Vec<u8>>, String> {
     let failed = |error: std::io::Error| format!("sso_attr.key_command cannot be run: {}.", error.kind());
     let mut shell = Command::new("/bin/sh");

@@ -194,7 +194,7 @@ fn read_again(source: Source, seen: Option<Stamp>, former: Option<&InForce>) -> 
     InForce { source, stamp, read_at: Instant::now(), settled, outcome }
 }
 
-/// Whether a Unix time lies more than a second back.
+/// Whether a Unix time is more than a second ago.
 fn is_past(seconds: i64) -> bool {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

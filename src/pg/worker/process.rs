@@ -113,7 +113,7 @@ pub fn reload_if_pending() {
     }
 }
 
-/// Sleeps until the time is over or something happens: a signal, the end of a worker.
+/// Sleeps until the time has passed or something happens: a signal, the end of a worker.
 pub fn wait(why: Wait, time: Option<Duration>) {
     let millis = time.map(|time| time.as_millis().clamp(1, i32::MAX as u128) as _);
     let timeout = if millis.is_some() { pg_sys::WL_TIMEOUT } else { 0 };

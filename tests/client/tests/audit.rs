@@ -1,4 +1,4 @@
-//! The audit: which calls have a line, what is in it, and that no secret ever is, nor any line at a client.
+//! The audit: which calls have a line, what is in it, that no secret ever is, and that no client sees one.
 
 use postgres::Client;
 use serde_json::{Value, json};
@@ -118,7 +118,7 @@ fn every_verb_has_a_line_at_its_level() -> Result {
                     let verb = call.split_once('(').ok_or("no call")?.0;
                     assert_eq!((&line["verb"], &line["outcome"]), (&json!(verb), &json!("00000")), "{line}");
                     assert_eq!(line["role"], "postgres", "{line}");
-                    // What goes by no token is about no session, or about another one.
+                    // A call without a token is about no session, or about another one.
                     if !call.contains("$1::text") {
                         assert_eq!(
                             (&line["session_id"], &line["user_id"], &line["application"]),
@@ -165,7 +165,7 @@ fn a_refusal_has_a_line_also_where_the_function_only_answers() -> Result {
 
     let mut refuse = |call: &str, ust: &str| -> Result<Value> {
         let lines = added(&server, || {
-            // Whether it raises or answers is the function's matter.
+            // Whether it raises or answers is up to the function.
             let _ = client.query(&format!("SELECT FROM {call}"), &[&ust]);
             Ok(())
         })?;
@@ -191,7 +191,7 @@ fn a_refusal_has_a_line_also_where_the_function_only_answers() -> Result {
         let line = refuse(call, &over)?;
         assert_eq!((&line["reason"], &line["session_id"]), (&json!("session is over"), &json!(over_id)));
 
-        // Of a token in another form nothing is told, not even what is drawn from it.
+        // Nothing is told of a token in another form, not even what is derived from it.
         let line = refuse(call, ADOPTED)?;
         assert_eq!((line.get("session_id"), line.get("claimed_session_id")), (None, None));
     }

@@ -29,7 +29,7 @@ fn can_be_cancelled(client: &mut Client, call: &str, ust: &str) -> Result<Vec<St
     for _ in 0..2 {
         let (taken, result) = run(client, Duration::from_secs(60))?;
         if result.is_err() {
-            // Of no session: that is said when the arguments have been read.
+            // There is no such session, which is said once the arguments have been read.
             assert_eq!(refusal(result)?.code().code(), "28000", "{call}");
         }
         whole = whole.min(taken);

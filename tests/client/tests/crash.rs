@@ -13,7 +13,7 @@ fn batch(value: usize) -> Value {
     (0..NAMES).map(|number| json!({"name": format!("n{number:03}"), "value": value})).collect()
 }
 
-/// Sets a flag however the block that it belongs to is left, with an error or a panic too.
+/// Sets a flag however the block that it belongs to is left, even by an error or a panic.
 struct SetAtEnd<'a>(&'a AtomicBool);
 
 impl Drop for SetAtEnd<'_> {

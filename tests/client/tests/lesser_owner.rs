@@ -1,10 +1,10 @@
-//! Where the tables belong to a role that is no superuser, what that role hangs onto them does not
-//! run with the rights of those who call, nor with those of the worker.
+//! Where the tables belong to a role that is not a superuser, what that role attaches to them runs
+//! neither with the rights of those who call nor with those of the worker.
 
 use postgres::Client;
 use sso_attr_client_tests::{Result, SOON, Server, open_session, refusal, wait_until};
 
-/// The owner's function, which notes as whom it runs.
+/// The owner's function, which notes the role that it runs as.
 const TRAP: &str = "
     CREATE ROLE lesser;
     CREATE SCHEMA lesser AUTHORIZATION lesser;
@@ -44,7 +44,7 @@ fn unhang(client: &mut Client, table: &str) -> Result {
     Ok(client.batch_execute(&format!("DROP TRIGGER trap ON sso_attr.{table}"))?)
 }
 
-/// As whom the owner's function has run, other than as its owner.
+/// The roles that the owner's function has run as, other than its owner.
 fn others(client: &mut Client) -> Result<Vec<String>> {
     let others = "SELECT DISTINCT who::text FROM lesser.witness WHERE who <> 'lesser' ORDER BY 1";
     Ok(client.query(others, &[])?.iter().map(|row| row.get(0)).collect())

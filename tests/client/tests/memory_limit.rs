@@ -23,15 +23,15 @@ fn memory(pid: i32, figure: &str) -> Result<u64> {
     Ok(kb.ok_or("no such figure")?.trim().parse::<u64>()? * 1024)
 }
 
-/// What a backend may have beyond what it has; its address space counts. Another one sets the limit,
-/// which is of the same operating system user.
+/// Limits a backend's address space to what it has and `beyond` more. Another backend sets the limit,
+/// being of the same operating system user.
 fn limit(other: &mut Client, pid: i32, beyond: u64) -> Result {
     let limit = memory(pid, "VmSize")? + beyond;
     let command = format!("prlimit --pid={pid} --as={limit}:unlimited");
     Ok(other.batch_execute(&format!("COPY output FROM PROGRAM '{command}'"))?)
 }
 
-/// Calls with ever more memory until it is enough; each time before it is refused, and the backend
+/// Calls with ever more memory until it is enough; every earlier call is refused, and the backend
 /// goes on.
 fn refused_until_it_succeeds(server: &Server, client: &mut Client, call: &str, argument: &str) -> Result {
     let pid = backend_pid(client)?;

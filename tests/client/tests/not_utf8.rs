@@ -168,7 +168,7 @@ fn every_function_refuses_text_that_is_not_utf8() -> Result {
     Ok(())
 }
 
-/// Who owns the server can put anything into the tables; reading it is an error, not a crash.
+/// Whoever owns the server can put anything into the tables; reading it is an error, not a crash.
 #[test]
 fn stored_text_that_is_not_utf8_is_corrupted_data() -> Result {
     let server = Server::with_extension("")?;

@@ -253,7 +253,7 @@ fn the_interval_is_reloaded_and_zero_turns_the_purge_off() -> Result {
                AND state = 'idle' AND query = 'off: sso_attr.purge_interval is 0'";
     wait_until("the launcher says that it is off", SOON, || Ok(!client.query(off, &[])?.is_empty()))?;
     assert_eq!(rows(&mut client)?, 20);
-    // The second change cuts the hour short that the first one has begun.
+    // The second change cuts short the hour that the first one has begun.
     for interval in ["1h", "1s"] {
         client.batch_execute(&format!("ALTER SYSTEM SET sso_attr.purge_interval = '{interval}'"))?;
         client.batch_execute("SELECT pg_reload_conf()")?;

@@ -103,7 +103,7 @@ fn no_call_fails_while_keys_change_and_the_old_one_can_go() -> Result {
         .get(0);
     assert_eq!(readable, sessions.len() as i64);
 
-    // What the worker found done it marks, so that it does not look again with every sweep.
+    // The worker marks what it found done, so that it does not look again with every sweep.
     wait_until("the old key is marked as done", SOON, || {
         let sql = "SELECT rekeyed_at IS NOT NULL FROM sso_attr.key_check WHERE key_id = 1";
         Ok(client.query_one(sql, &[])?.get(0))

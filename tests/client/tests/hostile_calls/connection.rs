@@ -240,7 +240,7 @@ impl<'a> Connection<'a> {
         }
         let (state, value) = self.settled(&statement)?;
         if hurry {
-            // In time itself.
+            // The timeout can end this statement too.
             while self.settled("RESET statement_timeout")?.0 != "00000" {}
             self.hurried = None;
         }
@@ -349,7 +349,7 @@ impl<'a> Connection<'a> {
         self.judge("the keeping of a token", Duration::ZERO, kept).map(|_| ())
     }
 
-    /// Runs a statement, and rolls back, to the savepoint or altogether, what it may have failed.
+    /// Runs a statement; if it failed the transaction, rolls that back, to the savepoint or altogether.
     fn settled(&mut self, statement: &str) -> Result<(String, Option<String>)> {
         let answer = self.run(statement)?;
         if answer.0 != "00000" && self.in_transaction {
