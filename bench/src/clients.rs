@@ -94,8 +94,8 @@ pub fn against_sql(server: &Server, cases: &[&'static Case], turns: Turns) -> Re
             [1, 8].iter().flat_map(|clients| commits.iter().map(move |commit| (*clients, *commit)))
         {
             for round in 0..turns.rounds {
-                // Whoever comes first in a round comes last in the next one: what the machine does
-                // besides, and what the one before left to write, falls on all of them.
+                // Whoever comes first in a round comes last in the next one: what else the machine
+                // does, and what the one before left to be written, falls on all of them.
                 let mut turn: Vec<&mut Way> = ways.iter_mut().collect();
                 if round % 2 == 1 {
                     turn.reverse();

@@ -61,8 +61,8 @@ const IN_MEMORY: &str = "SELECT pg_prewarm(oid) FROM pg_class
 const WARM: u32 = 6;
 
 /// Counts the variants chosen of the cases given, each case in a fresh copy of its store, so that no
-/// page is any fuller than for the case before. `share` shortens the runs, and a profile of each way
-/// of the extension's goes to the directory `keep`, if named.
+/// page is any fuller than for the case before. `share` shortens the runs, and a profile of each of the
+/// extension's ways goes to the directory `keep`, if named.
 pub fn count(
     server: &Server,
     cases: &[&'static Case],
@@ -145,7 +145,7 @@ fn count_one(
             // Every page is touched for the first time since it was copied.
             "-c",
             "full_page_writes=off",
-            // Enough for a store, and soon made ready.
+            // Large enough for a store, and quickly set up.
             "-c",
             "shared_buffers=256MB",
             "-D",

@@ -200,7 +200,7 @@ fn fixture(server: &Server, store: &Store) -> Result<()> {
         "CLUSTER sso_attr.attribute USING attribute_pkey; CLUSTER bench.attribute USING attribute_pkey;
          CLUSTER simple.attribute USING attribute_pkey",
     )?;
-    // Each outside a transaction, which a batch of several statements is.
+    // Each outside a transaction, which a batch of several statements would be.
     db.batch_execute("CALL bench.settle()")?;
     db.batch_execute("VACUUM ANALYZE")?;
     Ok(())

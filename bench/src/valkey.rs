@@ -76,7 +76,7 @@ fn work(socket: &Path, client: u32, deadline: Instant) -> Result<u32> {
     let content = "0123456789".repeat(10);
     let mut done = 0;
     while Instant::now() < deadline {
-        // Far from each other, and every client at another place.
+        // Far from each other, and every client in a different place.
         let session = (client * 7 + done).wrapping_mul(7919) % SMALL.sessions;
         let (key, field) = (format!("session:{session}"), "a0007");
         let reply = wire.call(&["HSETEX", &key, "FXX", "EX", "3600", "FIELDS", "1", field, &content])?;

@@ -1,4 +1,4 @@
-//! A client of the server's: statements prepared once, one call at a time, as little besides as can be.
+//! A client of the server's: statements prepared once, one call at a time, and as little else as can be.
 
 use std::io::{BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;

@@ -202,7 +202,7 @@ impl Attributes<'_> {
         left(entries, done)
     }
 
-    /// As [`Attributes::set_many`], for what that left: expired rows are started afresh.
+    /// As [`Attributes::set_many`], for what it has left: expired rows are started afresh.
     pub fn set_left(&self, entries: &[Entry<'_>]) -> Result<Vec<usize>> {
         let (clear, sealed) = values_of(entries)?;
         let (expiries, bins) = (expiries_of(entries)?, bins_of(entries)?);

@@ -201,7 +201,7 @@ impl Drop for Server {
     }
 }
 
-/// Polls until the condition holds; that it does not within the bound is an error.
+/// Polls until the condition holds; fails if it does not within the bound.
 pub fn wait_until(what: &str, bound: Duration, mut condition: impl FnMut() -> Result<bool>) -> Result {
     let start = Instant::now();
     while !condition()? {

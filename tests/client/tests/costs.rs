@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use postgres::Client;
 use sso_attr_client_tests::{Result, Server, open_session};
 
-/// What twice the time of the same work may be in a noisy run.
+/// What a factor of two between the times may come to in a noisy run.
 const MOST: u32 = 5;
 
 fn server() -> Result<(Server, Client)> {

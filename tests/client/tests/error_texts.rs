@@ -12,7 +12,7 @@ const CONTROLS: usize = 180_000_000;
 
 fn refused(client: &mut Client, call: &str) -> Result<DbError> {
     let ust = open_session(client, "error")?;
-    // The bound of what takes no time where the text is not quoted to its end.
+    // Plenty where the text is not quoted to its end: that takes no time.
     client.batch_execute("SET statement_timeout = '60s'")?;
     let error = refusal(client.query(&format!("SELECT {call}"), &[&ust]))?;
     let length =

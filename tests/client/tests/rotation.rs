@@ -126,7 +126,7 @@ fn a_session_of_more_broken_values_than_fit_into_a_visit_is_got_past() -> Result
                                           FROM generate_series(1, 3000) AS n), encrypt => true)",
         &[&ust],
     )?;
-    // Nobody has key 9, but for one value at the end.
+    // All values but the last are under key 9, which nobody has.
     client.batch_execute(
         "UPDATE sso_attr.attribute SET sealed = overlay(sealed PLACING '\\x00000009' FROM 3)
          WHERE name NOT LIKE '%03000';

@@ -273,7 +273,7 @@ fn what_a_batch_spills_to_a_temporary_file_is_sealed() -> Result {
     client.batch_execute("BEGIN")?;
     client.execute("SELECT sso_attr_create($1, 'zzz', 1)", &[&ust])?;
 
-    // Sorted into a temporary file, its last item waits for the other connection's.
+    // The batch is sorted in a temporary file, and its last item waits for the other connection's.
     let mut batch = server.connect("postgres")?;
     let pid = backend_pid(&mut batch)?;
     std::thread::scope(|scope| {

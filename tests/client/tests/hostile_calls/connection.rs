@@ -333,7 +333,7 @@ impl<'a> Connection<'a> {
     }
 
     fn count(&mut self, function: &Function, state: String) -> Result {
-        // Where no argument can be too deep, it is what was stored.
+        // Where no argument can be too deep, a stored value is.
         let takes_json = function.parameters.iter().any(|(_, is)| is == "jsonb" || is.starts_with("any"));
         if state == "54001" && !takes_json {
             return Err(self.failure("a stored value is too deep to be read"));

@@ -121,7 +121,7 @@ fn prepare(server: &Server) -> Result<Vec<Function>> {
     let mut client = server.connect_as("fuzz", "postgres")?;
     client.batch_execute(include_str!("setup.sql"))?;
     client.batch_execute("SELECT fuzz.refill()")?;
-    // The values so far are of another key from now on.
+    // From now on the values so far are under a key that is not the primary one.
     server.set_keyring(&format!("2:{}\n1:{}\n", "22".repeat(32), hex::encode(KEY)))?;
     Ok(functions)
 }
@@ -189,7 +189,7 @@ fn call_at_random(
     Ok((made, tally))
 }
 
-/// What has run for longer than any timeout lets it, told once.
+/// What has run for longer than any timeout lets it, reported once.
 fn hanging(running: &Running) -> Option<String> {
     let mut running = running.lock().ok()?;
     let (_, statement) = running.take_if(|(since, _)| since.elapsed() > 2 * BOUND)?;
