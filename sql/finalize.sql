@@ -84,7 +84,7 @@ COMMENT ON FUNCTION sso_session_rotate(text, text, text) IS
 COMMENT ON FUNCTION sso_session_end_one(text, uuid) IS
 'Ends one of a user''s sessions by the session_id that sso_session_list shows; true if it was live and that user''s. Errors: 22023 bad argument.';
 COMMENT ON FUNCTION sso_session_end(text) IS
-'Ends a session and removes its attributes; true if it was live, false without an error for anything else. It waits for nobody: rows that others hold go with the purge.';
+'Ends a session and removes its attributes; true if it was live, false without an error for anything else. It waits for nobody who writes attributes, whose rows go with the purge; only for a renewal, a rotation or another end of the same session that is under way.';
 COMMENT ON FUNCTION sso_session_end_all(text, text) IS
 'Ends every session of a user, except that of keep_ust, and returns how many were live. Errors: 28000 keep_ust is no live session of that user (nothing is ended then), 22023 bad user_id.';
 COMMENT ON FUNCTION sso_session_list(text) IS

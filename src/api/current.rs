@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 use sso_attr_core::name;
 
-use super::call::{changing, reading};
+use super::call::reading;
 use crate::current;
 use crate::pg::clock;
 use crate::pg::datum::Jsonb;
@@ -16,7 +16,7 @@ use crate::store::attribute::Attributes;
 /// Makes a live session the current one until the transaction is over; no session for any other text.
 #[pg_extern(parallel_unsafe)]
 fn sso_session_use(ust: Option<Text<'_>>) -> Answer<bool> {
-    changing("sso_session_use", |call| {
+    reading("sso_session_use", |call| {
         let claim = call.read(ust, |session| Ok(session.claim)).ok();
         current::set(claim);
         Ok(claim.is_some())

@@ -43,6 +43,7 @@ fn sso_user_create(
             let is_username = user::find(db, &key).is_some();
             Err(Error::Taken(if is_username { "username" } else { "user_id" }))
         })?;
+        call.audit(|line| line.user(&user_id));
         Ok(user_id)
     })
 }
@@ -259,6 +260,7 @@ fn sso_user_set_password(
         let hash = passwords::hashed(password)?;
         as_owner(Access::Write, |db| {
             let user_id = user::set_password(db, &key, &hash, clock::now()).ok_or(Error::UserMissing)?;
+            call.audit(|line| line.user(&user_id));
             end_others(db, call, &user_id, keep.as_ref()).map(|_| ())
         })
     })
@@ -267,24 +269,26 @@ fn sso_user_set_password(
 /// Refuses a user's logins until then, or until unlocked.
 #[pg_extern]
 fn sso_user_lock(username: Option<Text<'_>>, until: default!(Option<TimestampTz>, "NULL")) -> Answer<bool> {
-    changing("sso_user_lock", |_| {
+    changing("sso_user_lock", |call| {
         let (_, key) = username::validate(username.as_deref())?;
         let until = until.map_or(Timestamp::NEVER, Timestamp::from);
-        there(as_owner(Access::Write, |db| user::lock_until(db, &key, until)))
+        there(call, as_owner(Access::Write, |db| user::lock_until(db, &key, until)))
     })
 }
 
 /// Takes back a lock, and the wait after failures.
 #[pg_extern]
 fn sso_user_unlock(username: Option<Text<'_>>) -> Answer<bool> {
-    changing("sso_user_unlock", |_| {
+    changing("sso_user_unlock", |call| {
         let (_, key) = username::validate(username.as_deref())?;
-        there(as_owner(Access::Write, |db| user::unlock(db, &key)))
+        there(call, as_owner(Access::Write, |db| user::unlock(db, &key)))
     })
 }
 
-fn there(is_there: bool) -> Result<bool> {
-    if is_there { Ok(true) } else { Err(Error::UserMissing) }
+fn there(call: &Call, user_id: Option<String>) -> Result<bool> {
+    let user_id = user_id.ok_or(Error::UserMissing)?;
+    call.audit(|line| line.user(&user_id));
+    Ok(true)
 }
 
 /// Deletes a user and ends the user's sessions.
@@ -294,6 +298,7 @@ fn sso_user_delete(username: Option<Text<'_>>) -> Answer<bool> {
         let Some(key) = lookup(username.as_deref())? else { return Ok(false) };
         as_owner(Access::Write, |db| {
             let Some(user_id) = user::delete(db, &key) else { return Ok(false) };
+            call.audit(|line| line.user(&user_id));
             end_others(db, call, &user_id, None)?;
             Ok(true)
         })

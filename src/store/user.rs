@@ -50,13 +50,13 @@ statement! {
           WHERE username_key OPERATOR(pg_catalog.=) $1 RETURNING user_id"
 }
 statement! {
-    LOCK_UNTIL(Text, Time) =
-        "UPDATE sso_attr.user SET locked_until = $2 WHERE username_key OPERATOR(pg_catalog.=) $1"
+    LOCK_UNTIL(Text, Time) -> (Text) =
+        "UPDATE sso_attr.user SET locked_until = $2 WHERE username_key OPERATOR(pg_catalog.=) $1 RETURNING user_id"
 }
 statement! {
-    UNLOCK(Text) =
+    UNLOCK(Text) -> (Text) =
         "UPDATE sso_attr.user SET locked_until = NULL, failures = 0, failed_at = NULL
-          WHERE username_key OPERATOR(pg_catalog.=) $1"
+          WHERE username_key OPERATOR(pg_catalog.=) $1 RETURNING user_id"
 }
 statement! {
     DELETE(Text) -> (Text) =
@@ -129,14 +129,14 @@ pub fn set_password(db: &Db, key: &Key, password: &str, now: Timestamp) -> Optio
     db.one(&SET_PASSWORD, (key.as_str(), password, now), |(user_id,)| user_id.to_owned())
 }
 
-/// Refuses logins until then; false where there is no such user.
-pub fn lock_until(db: &Db, key: &Key, until: Timestamp) -> bool {
-    db.run(&LOCK_UNTIL, (key.as_str(), until)) == 1
+/// Refuses logins until then; returns the user_id.
+pub fn lock_until(db: &Db, key: &Key, until: Timestamp) -> Option<String> {
+    db.one(&LOCK_UNTIL, (key.as_str(), until), |(user_id,)| user_id.to_owned())
 }
 
-/// Takes back a lock, and the wait after failures; false where there is no such user.
-pub fn unlock(db: &Db, key: &Key) -> bool {
-    db.run(&UNLOCK, (key.as_str(),)) == 1
+/// Takes back a lock, and the wait after failures; returns the user_id.
+pub fn unlock(db: &Db, key: &Key) -> Option<String> {
+    db.one(&UNLOCK, (key.as_str(),), |(user_id,)| user_id.to_owned())
 }
 
 /// Deletes a user; returns the user_id.

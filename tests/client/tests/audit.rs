@@ -29,6 +29,7 @@ const READS: &[&str] = &[
     "sso_attr_exists_many($1, '{Zq8-name}')",
     "sso_attr_keys() WHERE $1::text <> ''",
     "sso_attr_purge_status() WHERE $1::text <> ''",
+    "sso_session_use($1)",
     "sso_current_user_id() WHERE $1::text <> ''",
     "sso_current_session_id() WHERE $1::text <> ''",
     "sso_current_attr('name') WHERE $1::text <> ''",
@@ -61,7 +62,6 @@ const CHANGES: &[&str] = &[
     "sso_attr_delete_many($1, '{Zq8-name,Zq8-name-new}')",
     "sso_attr_purge() WHERE $1::text <> ''",
     "sso_attr_rekey() WHERE $1::text <> ''",
-    "sso_session_use($1)",
     "sso_user_create(md5($1::text), 'a password')",
     "sso_user_login('zoe', 'a password') WHERE $1::text <> ''",
     "sso_user_verify('zoe', 'a password') WHERE $1::text <> ''",
@@ -125,6 +125,10 @@ fn every_verb_has_a_line_at_its_level() -> Result {
                             (&json!(id), &json!("ann"), &json!("shop")),
                             "{line}"
                         );
+                    }
+                    let of_a_user = ["create", "login", "verify", "set_password", "lock", "unlock"];
+                    if of_a_user.iter().any(|last| verb == format!("sso_user_{last}")) {
+                        assert!(line["user_id"].is_string(), "{line}");
                     }
                     assert_eq!(line.get("names").is_some(), call.contains(NAME), "{line}");
                     let is_counted = verb.ends_with("_many")
