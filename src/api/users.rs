@@ -61,7 +61,7 @@ fn sso_user_login(
     ust: default!(Option<Text<'_>>, "NULL"),
     keep_newest: default!(Option<i32>, "NULL"),
 ) -> Answer<Option<String>> {
-    login(username, password, current_app, remote_addr, user_agent, expiration, ust, keep_newest)
+    login(username, password, current_app, || Ok(remote_addr), user_agent, expiration, ust, keep_newest)
 }
 
 /// As sso_user_login, for an address that a driver or a proxy hands over as text.
@@ -77,8 +77,8 @@ fn sso_user_login_from_text(
     ust: default!(Option<Text<'_>>, "NULL"),
     keep_newest: default!(Option<i32>, "NULL"),
 ) -> Answer<Option<String>> {
-    let remote_addr = changing("sso_user_login", |_| address(remote_addr.as_deref()))?;
-    login(username, password, current_app, remote_addr, user_agent, expiration, ust, keep_newest)
+    let address = || address(remote_addr.as_deref());
+    login(username, password, current_app, address, user_agent, expiration, ust, keep_newest)
 }
 
 #[allow(clippy::too_many_arguments, reason = "they are the SQL function's")]
@@ -86,7 +86,7 @@ fn login(
     username: Option<Text<'_>>,
     password: Option<Text<'_>>,
     current_app: Option<Text<'_>>,
-    remote_addr: Option<Inet>,
+    remote_addr: impl FnOnce() -> Result<Option<Inet>>,
     user_agent: Option<Text<'_>>,
     expiration: Option<f64>,
     ust: Option<Text<'_>>,
@@ -96,7 +96,7 @@ fn login(
         let request = Request::new(
             call,
             current_app.as_deref(),
-            remote_addr,
+            remote_addr()?,
             user_agent.as_deref(),
             expiration,
             None,

@@ -64,6 +64,7 @@ const CHANGES: &[&str] = &[
     "sso_attr_rekey() WHERE $1::text <> ''",
     "sso_user_create(md5($1::text), 'a password')",
     "sso_user_login('zoe', 'a password') WHERE $1::text <> ''",
+    "sso_user_login('zoe', 'a password', 'shop', ' 192.0.2.7 '::text) WHERE $1::text <> ''",
     "sso_user_verify('zoe', 'a password') WHERE $1::text <> ''",
     "sso_user_set_password('zoe', 'a password') WHERE $1::text <> ''",
     "sso_user_lock('zoe') WHERE $1::text <> ''",
