@@ -121,9 +121,14 @@ impl Server {
     /// Kills one backend, which makes the postmaster restart all others, and waits until the
     /// server accepts connections again.
     pub fn crash(&self) -> Result {
-        let mut witness = self.connect("postgres")?;
         let mut victim = self.connect("postgres")?;
-        kill(backend_pid(&mut victim)?)?;
+        self.crash_by(backend_pid(&mut victim)?)
+    }
+
+    /// As `crash`, by the death of the process that is named.
+    pub fn crash_by(&self, pid: i32) -> Result {
+        let mut witness = self.connect("postgres")?;
+        kill(pid)?;
         // Until the postmaster has noticed, new connections are accepted and then lost.
         wait_until("the other backends are stopped", SOON, || Ok(witness.simple_query("").is_err()))?;
         wait_until("the server has recovered", SOON, || Ok(self.connect("postgres").is_ok()))

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use postgres::Client;
-use sso_attr_client_tests::{Result, SOON, Server, Stop, kill, open_session, wait_until};
+use sso_attr_client_tests::{Result, SOON, Server, Stop, open_session, wait_until};
 
 const EVERY_SECOND: &str = "sso_attr.purge_interval = 1s";
 const LAUNCHER: &str = "sso_attr launcher";
@@ -202,9 +202,7 @@ fn a_sweep_is_taken_up_again_after_a_crash() -> Result {
     let mut client = server.connect("postgres")?;
     fill_for_long(&mut client)?;
     let visitor = wait_for_worker(&mut client, VISITOR)?;
-    kill(visitor)?;
-    wait_until("the server has noticed", SOON, || Ok(client.simple_query("").is_err()))?;
-    wait_until("the server has recovered", SOON, || Ok(server.connect("postgres").is_ok()))?;
+    server.crash_by(visitor)?;
     let mut client = server.connect("postgres")?;
     sweep_quickly(&mut client)?;
     wait_for_rows(&mut client, 0)?;
