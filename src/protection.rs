@@ -12,7 +12,7 @@ use crate::pg::datum::Jsonb;
 use crate::pg::interrupt;
 use crate::pg::report::collected;
 use crate::store::attribute::{Attributes, Over, Value, Written};
-use crate::store::batch::Entry;
+use crate::store::batch::{Entry, Updated};
 use crate::vault;
 
 /// What a caller asks for by `encrypt`.
@@ -130,7 +130,7 @@ pub fn create_many(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Na
 }
 
 /// The number of items up to which it is cheaper to write one by one than as a set.
-const FEW: usize = 4;
+const FEW: usize = 2;
 
 /// Replaces the values of attributes that are there; returns the names that are not, in which
 /// case the caller must fail.
@@ -149,23 +149,38 @@ fn update_each(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Names>
 }
 
 fn update_set(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Names> {
-    let names = collected(items.iter().map(|item| Ok(item.name)))?;
-    let found = attributes.lock_many(&names)?;
-    let missing: Names =
-        names.iter().zip(&found).filter(|(_, row)| row.is_none()).map(|(name, _)| name).collect();
-    if !missing.is_empty() {
-        return Ok(missing);
+    let guess = |item: &Item<'_>| match item.protection {
+        Protection::Clear => false,
+        Protection::Sealed => true,
+        Protection::AsStored => is_likely_sealed(attributes, item),
+    };
+    let entries = collected(items.iter().map(|item| entry(attributes, item, guess(item))))?;
+    let updated = attributes.update_many(&entries)?;
+    drop(entries);
+    let that_are =
+        |wanted| updated.iter().zip(items).filter(move |(it, _)| **it == wanted).map(|(_, item)| *item);
+    if updated.contains(&Updated::Missing) {
+        return Ok(that_are(Updated::Missing).map(|item| item.name).collect());
     }
-    let all_clear = found.iter().flatten().all(|row| *row == Ok(false));
-    let entries = collected(items.iter().zip(found).map(|(item, row)| entry_over(attributes, item, row)))?;
-    attributes.overwrite(&entries, all_clear)?;
+    let left = collected(that_are(Updated::Left).map(Ok))?;
+    if !left.is_empty() {
+        attributes.overwrite(&over_rows(attributes, &left)?)?;
+    }
     Ok(Names::default())
 }
 
-/// Creates or replaces attributes. An item that does not say how to protect it is taken for clear, as a
+/// Creates or replaces attributes.
+pub fn set_many(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<()> {
+    if items.len() <= FEW {
+        return items.iter().try_for_each(|item| write(Verb::Set, attributes, item).map(|_| ()));
+    }
+    set_set(attributes, items)
+}
+
+/// An item that does not say how to protect it is taken for clear, as a
 /// new row would be; a row in the other form is left, locked, and then written as the item asks, or else
 /// in the row's own form.
-pub fn set_many(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<()> {
+fn set_set(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<()> {
     let sealed = |item: &Item<'_>| item.protection == Protection::Sealed;
     let entries = collected(items.iter().map(|item| entry(attributes, item, sealed(item))))?;
     let left = attributes.set_many(&entries)?;
@@ -173,29 +188,27 @@ pub fn set_many(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<()> {
         return Ok(());
     }
     drop(entries);
-    let names = collected(left.iter().map(|at| Ok(items[*at].name)))?;
-    let rows = attributes.find_many(&names)?;
-    let mut entries =
-        collected(left.iter().zip(rows).map(|(at, row)| entry_over(attributes, &items[*at], row)))?;
+    let mut entries = over_rows(attributes, &collected(left.iter().map(|at| Ok(items[*at])))?)?;
     // Those that have expired are started afresh; the others may still be left.
     let mut left = attributes.set_left(&entries)?.into_iter().peekable();
     let mut at = 0..entries.len();
     entries.retain(|_| left.next_if_eq(&at.next().unwrap_or_default()).is_some());
-    if entries.is_empty() { Ok(()) } else { attributes.overwrite(&entries, false) }
+    if entries.is_empty() { Ok(()) } else { attributes.overwrite(&entries) }
 }
 
-/// The entry that replaces a locked row.
-fn entry_over<'a>(
-    attributes: &Attributes<'_>,
-    item: &Item<'a>,
-    row: Option<Result<bool>>,
-) -> Result<Entry<'a>> {
-    let sealed = match item.protection {
-        Protection::Clear => false,
-        Protection::Sealed => true,
-        Protection::AsStored => row.transpose()?.unwrap_or(false),
-    };
-    entry(attributes, item, sealed)
+/// The entries that replace locked rows, each as its item asks or else in the row's own form.
+fn over_rows<'a>(attributes: &Attributes<'_>, items: &[Item<'a>]) -> Result<Vec<Entry<'a>>> {
+    let names = collected(items.iter().map(|item| Ok(item.name)))?;
+    let rows = attributes.find_many(&names)?;
+    collected(items.iter().zip(rows).map(|(item, row)| {
+        let sealed = match item.protection {
+            Protection::Clear => false,
+            Protection::Sealed => true,
+            Protection::AsStored => row.transpose()?.unwrap_or(false),
+        };
+        hint::note(item.name, sealed);
+        entry(attributes, item, sealed)
+    }))
 }
 
 /// Writes items as set does and deletes other attributes, in one order of locks: what is to be deleted
@@ -211,9 +224,7 @@ pub fn save(attributes: &Attributes<'_>, items: &[Item<'_>], doomed: &[&str]) ->
         expires_at: Some(attributes.now),
     }));
     all.sort_unstable_by(|one, other| one.name.cmp(other.name));
-    if !all.is_empty() {
-        set_many(attributes, &all)?;
-    }
+    set_many(attributes, &all)?;
     if !doomed.is_empty() {
         attributes.delete_expired(doomed)?;
     }

@@ -10,9 +10,20 @@ use zeroize::Zeroizing;
 pub struct Key {
     id: u32,
     bytes: Box<Zeroizing<[u8; 32]>>,
+    check_value: [u8; 16],
 }
 
 impl Key {
+    fn new(id: u32, bytes: Box<Zeroizing<[u8; 32]>>) -> Key {
+        let mut hash = Sha256::new();
+        hash.update(b"sso_attr key check v1");
+        hash.update(bytes.as_slice());
+        let digest = hash.finalize();
+        let mut check_value = [0u8; 16];
+        check_value.copy_from_slice(&digest[..16]);
+        Key { id, bytes, check_value }
+    }
+
     /// The number that sealed values carry.
     pub fn id(&self) -> u32 {
         self.id
@@ -26,13 +37,7 @@ impl Key {
     /// 16 bytes of SHA-256 over a domain string and the key. The key has full entropy, so a plain
     /// hash gives nothing to guess from.
     pub fn check_value(&self) -> [u8; 16] {
-        let mut hash = Sha256::new();
-        hash.update(b"sso_attr key check v1");
-        hash.update(self.bytes.as_slice());
-        let digest = hash.finalize();
-        let mut check = [0u8; 16];
-        check.copy_from_slice(&digest[..16]);
-        check
+        self.check_value
     }
 }
 
@@ -105,7 +110,7 @@ fn parse_line(line: &[u8]) -> Option<Key> {
     let id = std::str::from_utf8(id).ok()?.parse().ok()?;
     let mut bytes = Box::new(Zeroizing::new([0u8; 32]));
     hex::decode_to_slice(digits, bytes.as_mut_slice()).ok()?;
-    Some(Key { id, bytes })
+    Some(Key::new(id, bytes))
 }
 
 #[cfg(test)]

@@ -90,10 +90,8 @@ fn sso_attr_set_expiry_many(
         let expiries =
             collected(items.iter().map(|item| Ok(expires_at(call, item)?.unwrap_or(Timestamp::NEVER))))?;
         call.write(ust, |session| {
-            let found = session.attributes.lock_many(&names)?;
-            let missing = names.iter().zip(found).filter(|(_, row)| row.is_none()).map(|(name, _)| name);
-            session.all_there(missing.collect())?;
-            session.attributes.set_expiry_many(&names, &expiries)?;
+            let missing = session.attributes.set_expiry_many(&names, &expiries)?;
+            session.all_there(missing.iter().map(|at| names[*at]).collect())?;
             Ok(count(&data))
         })
     })

@@ -26,6 +26,6 @@ pub mod sql;
 pub mod statement;
 pub mod text;
 pub mod transaction;
-mod version;
+pub(crate) mod version;
 pub mod wait;
 pub mod worker;

@@ -11,7 +11,9 @@ use pgrx::pg_sys;
 pub enum Way {
     /// Each by an index.
     Index,
-    /// By an index, and joined with a list by hashing, which does not grow with the list's square.
+    /// By an index, in its order, and each looked up in a list by hashing, which does not grow with the
+    /// list's square. All of the list is held in memory, where it is already: a join that has its parts in
+    /// files goes through the rows part by part, in no order.
     Hash,
     /// The whole table is read.
     Scan,
@@ -31,7 +33,11 @@ pub(crate) use way;
 /// The planner's settings as they were before; put back when dropped.
 pub struct Closed {
     former: [bool; 6],
+    work_mem: i32,
 }
+
+/// As high as the setting goes, in kilobytes.
+const NO_FILES: i32 = i32::MAX;
 
 /// What `SET` changes, without its cost: enable_seqscan, enable_bitmapscan, enable_hashjoin,
 /// enable_mergejoin, enable_nestloop, jit.
@@ -51,12 +57,14 @@ impl Closed {
         // SAFETY: plain booleans of this process, read by the planner only.
         let former = switches().map(|switch| unsafe { *switch });
         set(open(Way::Index));
-        Closed { former }
+        // SAFETY: as before.
+        Closed { former, work_mem: unsafe { pg_sys::work_mem } }
     }
 
     /// Opens another way for one statement.
     pub fn go(&self, way: Way) {
         set(open(way));
+        set_work_mem(if way == Way::Hash { NO_FILES } else { self.work_mem });
     }
 }
 
@@ -71,8 +79,14 @@ fn set(values: [bool; 6]) {
     }
 }
 
+fn set_work_mem(kilobytes: i32) {
+    // SAFETY: a plain number of this process, read when a plan is made and when it starts.
+    unsafe { pg_sys::work_mem = kilobytes };
+}
+
 impl Drop for Closed {
     fn drop(&mut self) {
         set(self.former);
+        set_work_mem(self.work_mem);
     }
 }

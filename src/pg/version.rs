@@ -69,6 +69,21 @@ pub(super) unsafe fn wait_event(name: &CStr) -> u32 {
     }
 }
 
+/// One text for releases before the one named, another for it and later ones.
+#[cfg(any(feature = "pg14", feature = "pg15", feature = "pg16"))]
+macro_rules! by_release {
+    (before 17: $before:literal, else: $since:literal) => {
+        $before
+    };
+}
+#[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16")))]
+macro_rules! by_release {
+    (before 17: $before:literal, else: $since:literal) => {
+        $since
+    };
+}
+pub(crate) use by_release;
+
 /// Settings for a worker's session that not every release has.
 pub(super) const WORKER_SETTINGS: &[(&CStr, &CStr)] =
     if cfg!(any(feature = "pg14", feature = "pg15", feature = "pg16")) {

@@ -3,8 +3,11 @@
 //! What can create is one INSERT ... ON CONFLICT: it looks each name up in the index, in the order of
 //! the list, whatever the statistics say, and locks what it finds there. Its DO UPDATE sees only the
 //! row and the row that would be inserted, so an item whose protection, or whose wish never to expire,
-//! is at odds with the row is left for a second statement. What must not create locks first, in the
-//! same order, and then writes what is locked: nothing of a value that has no row is ever written.
+//! is at odds with the row is left for a second statement.
+//!
+//! What must not create is one UPDATE or DELETE, which goes along the index on the names and looks each
+//! row up in the list, by [`Way::Hash`](crate::pg::planner::Way::Hash): it locks in the order of the names
+//! too, and nothing of a value that has no row is ever written.
 
 use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::{Error, Result};
@@ -15,6 +18,16 @@ use crate::pg::sql::{Array, ArrayOf, Bool, Envelope, Id, Json, Name, Null, Text,
 use crate::pg::statement::statement;
 use crate::pg::text::TextDatum;
 use crate::pg::transaction;
+use crate::pg::version::by_release;
+
+/// What became of an attribute that was to be replaced.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Updated {
+    Written,
+    /// It is sealed and the value is not, or the other way round.
+    Left,
+    Missing,
+}
 
 /// One attribute to write, sealed or clear.
 pub struct Entry<'a> {
@@ -78,52 +91,85 @@ statement! {
             AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) (EXCLUDED.sealed IS NULL)
           RETURNING a.name, a.created_at, a.expires_at"
 }
-statement! {
-    /// In the order of the names, each by the index.
-    LOCK(Id, Array<Text>, Time) -> (Name, Bool, Bool) =
-        "SELECT found.name, found.has_value, found.is_sealed
-          FROM pg_catalog.unnest($2) AS d(name)
-          CROSS JOIN LATERAL (
-              SELECT a.name, a.value IS NOT NULL AS has_value, a.sealed IS NOT NULL AS is_sealed
-              FROM sso_attr.attribute AS a
-              WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name
-                AND a.expires_at OPERATOR(pg_catalog.>) $3 FOR NO KEY UPDATE) AS found"
+/// Has PostgreSQL find the names of a list in the index where it does so in one pass; before release 17
+/// it could compare every row with the whole list instead.
+macro_rules! among_names {
+    () => {
+        by_release!(before 17: "", else: "AND a.name OPERATOR(pg_catalog.=) ANY ($2)")
+    };
 }
+
 statement! {
+    /// A row that is sealed is locked, gets a sign of that, and keeps its value.
     #[by(Hash)]
-    OVERWRITE_CLEAR(Id, Array<Text>, Array<Null<Json>>, Time) =
-        "UPDATE sso_attr.attribute AS a SET value = d.value, updated_at = $4
+    UPDATE_CLEAR(Id, Array<Text>, Array<Null<Json>>, Time) -> (Name, Time) = concat!(
+        "UPDATE sso_attr.attribute AS a
+          SET value = CASE WHEN a.sealed IS NULL THEN d.value ELSE a.value END,
+              updated_at = CASE WHEN a.sealed IS NULL THEN $4 ELSE '-infinity' END
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS d(name, value)
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name"
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name
+            AND a.expires_at OPERATOR(pg_catalog.>) $4 ", among_names!(), "
+          RETURNING a.name, a.updated_at")
 }
 statement! {
+    /// As UPDATE_CLEAR, for a row that is sealed and a value that is not, or the other way round.
     #[by(Hash)]
-    OVERWRITE_VALUES(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Time) =
-        "UPDATE sso_attr.attribute AS a SET value = d.value, sealed = d.sealed, updated_at = $5
+    UPDATE_VALUES(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Time) -> (Name, Time) = concat!(
+        "UPDATE sso_attr.attribute AS a
+          SET value = CASE WHEN (a.sealed IS NULL) OPERATOR(pg_catalog.=) (d.sealed IS NULL)
+                           THEN d.value ELSE a.value END,
+              sealed = CASE WHEN (a.sealed IS NULL) OPERATOR(pg_catalog.=) (d.sealed IS NULL)
+                            THEN d.sealed ELSE a.sealed END,
+              updated_at = CASE WHEN (a.sealed IS NULL) OPERATOR(pg_catalog.=) (d.sealed IS NULL)
+                                THEN $5 ELSE '-infinity' END
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))
               AS d(name, value, sealed)
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name"
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name
+            AND a.expires_at OPERATOR(pg_catalog.>) $5 ", among_names!(), "
+          RETURNING a.name, a.updated_at")
 }
 statement! {
+    /// As UPDATE_VALUES, with the ends.
     #[by(Hash)]
-    SET_EXPIRY(Id, Array<Text>, Array<Time>, Array<Time>, Time) =
+    UPDATE(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Array<Null<Time>>,
+           Array<Null<Time>>, Time) -> (Name, Time) = concat!(
         "UPDATE sso_attr.attribute AS a
-          SET expires_at = d.expires_at, purge_bin = d.purge_bin, updated_at = $5
-          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))
-              AS d(name, expires_at, purge_bin)
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name"
+          SET value = CASE WHEN (a.sealed IS NULL) OPERATOR(pg_catalog.=) (d.sealed IS NULL)
+                           THEN d.value ELSE a.value END,
+              sealed = CASE WHEN (a.sealed IS NULL) OPERATOR(pg_catalog.=) (d.sealed IS NULL)
+                            THEN d.sealed ELSE a.sealed END,
+              updated_at = CASE WHEN (a.sealed IS NULL) OPERATOR(pg_catalog.=) (d.sealed IS NULL)
+                                THEN $7 ELSE '-infinity' END,
+              expires_at = COALESCE(d.expires_at, a.expires_at), purge_bin = COALESCE(d.purge_bin, a.purge_bin)
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
+                          pg_catalog.unnest($5), pg_catalog.unnest($6))
+              AS d(name, value, sealed, expires_at, purge_bin)
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name
+            AND a.expires_at OPERATOR(pg_catalog.>) $7 ", among_names!(), "
+          RETURNING a.name, a.updated_at")
 }
 statement! {
     #[by(Hash)]
     OVERWRITE(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Array<Null<Time>>,
-              Array<Null<Time>>, Time) =
+              Array<Null<Time>>, Time) = concat!(
         "UPDATE sso_attr.attribute AS a
           SET value = d.value, sealed = d.sealed, updated_at = $7,
               expires_at = COALESCE(d.expires_at, a.expires_at), purge_bin = COALESCE(d.purge_bin, a.purge_bin)
           FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
                           pg_catalog.unnest($5), pg_catalog.unnest($6))
               AS d(name, value, sealed, expires_at, purge_bin)
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name"
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name ", among_names!())
+}
+statement! {
+    #[by(Hash)]
+    SET_EXPIRY(Id, Array<Text>, Array<Time>, Array<Time>, Time) -> (Name) = concat!(
+        "UPDATE sso_attr.attribute AS a
+          SET expires_at = d.expires_at, purge_bin = d.purge_bin, updated_at = $5
+          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))
+              AS d(name, expires_at, purge_bin)
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name
+            AND a.expires_at OPERATOR(pg_catalog.>) $5 ", among_names!(), "
+          RETURNING a.name")
 }
 statement! {
     FIND(Id, Array<Text>, Time) -> (Name, Bool, Bool) =
@@ -145,19 +191,11 @@ statement! {
                 AND a.expires_at OPERATOR(pg_catalog.>) $3 OFFSET 0) AS found"
 }
 statement! {
-    LOCK_FOR_DELETE(Id, Array<Text>, Time) -> (Name) =
-        "SELECT found.name
-          FROM pg_catalog.unnest($2) AS d(name)
-          CROSS JOIN LATERAL (
-              SELECT a.name FROM sso_attr.attribute AS a
-              WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name
-                AND a.expires_at OPERATOR(pg_catalog.>) $3 FOR UPDATE) AS found"
-}
-statement! {
     #[by(Hash)]
-    DELETE(Id, Array<Text>) =
+    DELETE(Id, Array<Text>, Time) = concat!(
         "DELETE FROM sso_attr.attribute AS a USING pg_catalog.unnest($2) AS d(name)
-          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name"
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) d.name
+            AND a.expires_at OPERATOR(pg_catalog.>) $3 ", among_names!())
 }
 statement! {
     SEEN_TWICE(Id, Array<Text>) =
@@ -178,13 +216,7 @@ impl Attributes<'_> {
             (&self.session, names, clear, sealed, expiries_of(entries)?, bins_of(entries)?, self.now);
         let created = self.db.all(&CREATE, params, |(name,)| (name, (), ()));
         self.refuse_two_of(names)?;
-        let mut existing = Vec::new();
-        for (at, done) in placed(entries.iter().map(|entry| entry.name), created) {
-            if done.is_none() {
-                push(&mut existing, at)?;
-            }
-        }
-        Ok(existing)
+        absent(entries.iter().map(|entry| entry.name), created)
     }
 
     /// Creates or replaces attributes; returns the places of those that did not suit the rows found, which
@@ -210,37 +242,47 @@ impl Attributes<'_> {
         left(entries, self.db.all(&SET, params, |row| row))
     }
 
-    /// Replaces attributes that are there and locked, whatever they hold; `all_clear` says that all of
-    /// them are in clear.
-    pub fn overwrite(&self, entries: &[Entry<'_>], all_clear: bool) -> Result<()> {
+    /// Replaces live attributes; says of each what became of it, in the order of the entries. Those
+    /// that are left are locked.
+    pub fn update_many(&self, entries: &[Entry<'_>]) -> Result<Vec<Updated>> {
         let (id, names, now) = (&self.session, names_of(entries)?, self.now);
-        let (clear, sealed) = values_of(entries)?;
-        let written = if entries.iter().any(|entry| entry.expires_at.is_some()) {
+        let rows = if entries.iter().any(|entry| entry.expires_at.is_some()) {
+            let (clear, sealed) = values_of(entries)?;
             let params = (id, names, clear, sealed, expiries_of(entries)?, bins_of(entries)?, now);
-            self.db.run(&OVERWRITE, params)
-        } else if all_clear && !entries.iter().any(|entry| entry.value.is_sealed()) {
-            self.db.run(&OVERWRITE_CLEAR, (id, names, clear, now))
+            self.db.all(&UPDATE, params, |(name, at)| (name, at, ()))
+        } else if entries.iter().any(|entry| entry.value.is_sealed()) {
+            let (clear, sealed) = values_of(entries)?;
+            self.db.all(&UPDATE_VALUES, (id, names, clear, sealed, now), |(name, at)| (name, at, ()))
         } else {
-            self.db.run(&OVERWRITE_VALUES, (id, names, clear, sealed, now))
+            self.db.all(&UPDATE_CLEAR, (id, names, clear_of(entries)?, now), |(name, at)| (name, at, ()))
         };
-        all_of(entries.len(), written)
+        collected(placed(entries.iter().map(|entry| entry.name), rows).map(|(_, row)| match row {
+            None => Ok(Updated::Missing),
+            Some((at, ())) => Ok(if at == now { Updated::Written } else { Updated::Left }),
+        }))
     }
 
-    /// Has attributes that are there and locked expire at other times.
-    pub fn set_expiry_many(&self, names: &[&str], expiries: &[Timestamp]) -> Result<()> {
+    /// Replaces attributes that are there and locked, whatever they hold.
+    pub fn overwrite(&self, entries: &[Entry<'_>]) -> Result<()> {
+        let (clear, sealed) = values_of(entries)?;
+        let (expiries, bins) = (expiries_of(entries)?, bins_of(entries)?);
+        let params = (&self.session, names_of(entries)?, clear, sealed, expiries, bins, self.now);
+        // Locked rows cannot go away, but making sure is worth a comparison.
+        let all = self.db.run(&OVERWRITE, params) == entries.len() as u64;
+        if all { Ok(()) } else { Err(Error::DeletedMeanwhile) }
+    }
+
+    /// Has live attributes expire at other times; returns the places of names that are not there.
+    pub fn set_expiry_many(&self, names: &[&str], expiries: &[Timestamp]) -> Result<Vec<usize>> {
         let times = ArrayOf::new(expiries.iter().copied())?;
         let bins = ArrayOf::new(expiries.iter().map(|expires_at| expires_at.purge_bin()))?;
-        all_of(names.len(), self.db.run(&SET_EXPIRY, (&self.session, texts(names)?, times, bins, self.now)))
+        let params = (&self.session, texts(names)?, times, bins, self.now);
+        let rows = self.db.all(&SET_EXPIRY, params, |(name,)| (name, (), ()));
+        absent(names.iter().copied(), rows)
     }
 
-    /// Locks the live attributes among these names and says of each whether it is sealed, an error for
-    /// a row that is neither sealed nor clear; `None` for one that is not there.
-    pub fn lock_many(&self, names: &[&str]) -> Result<Vec<Option<Result<bool>>>> {
-        let found = self.db.all(&LOCK, (&self.session, texts(names)?, self.now), |row| row);
-        collected(placed(names.iter().copied(), found).map(|(_, found)| Ok(found.map(is_sealed))))
-    }
-
-    /// As [`Attributes::lock_many`], without a lock.
+    /// Says of each name, if a live attribute has it, whether that is sealed; an error for a row that is
+    /// neither sealed nor clear.
     pub fn find_many(&self, names: &[&str]) -> Result<Vec<Option<Result<bool>>>> {
         if names.is_empty() {
             return Ok(Vec::new());
@@ -267,15 +309,17 @@ impl Attributes<'_> {
 
     /// Deletes attributes that this call has written as expired and so has locked.
     pub fn delete_expired(&self, names: &[&str]) -> Result<()> {
-        self.db.run(&DELETE, (&self.session, texts(names)?));
+        self.delete_after(Timestamp::BEFORE_ALL, names)?;
         Ok(())
     }
 
     /// Deletes the live attributes among `names` and counts them.
     pub fn delete_many(&self, names: &[&str]) -> Result<u64> {
-        let found = self.db.all(&LOCK_FOR_DELETE, (&self.session, texts(names)?, self.now), |(name,)| name);
-        let found = ArrayOf::new(found.iter().map(|name| &**name))?;
-        Ok(self.db.run(&DELETE, (&self.session, found)))
+        self.delete_after(self.now, names)
+    }
+
+    fn delete_after(&self, instant: Timestamp, names: &[&str]) -> Result<u64> {
+        Ok(self.db.run(&DELETE, (&self.session, texts(names)?, instant)))
     }
 
     /// Refuses what others have deleted meanwhile, as [`Attributes::create`] does.
@@ -301,9 +345,18 @@ fn left(entries: &[Entry<'_>], done: Vec<(TextDatum, Timestamp, Timestamp)>) -> 
     Ok(left)
 }
 
-/// Locked rows cannot go away, but making sure is worth a comparison.
-fn all_of(wanted: usize, written: u64) -> Result<()> {
-    if written == wanted as u64 { Ok(()) } else { Err(Error::DeletedMeanwhile) }
+/// The places of names under which nothing came back.
+fn absent<'a>(
+    names: impl ExactSizeIterator<Item = &'a str>,
+    rows: Vec<(TextDatum, (), ())>,
+) -> Result<Vec<usize>> {
+    let mut absent = Vec::new();
+    for (at, row) in placed(names, rows) {
+        if row.is_none() {
+            push(&mut absent, at)?;
+        }
+    }
+    Ok(absent)
 }
 
 /// For each place of a list, what came back under its name. Rows come back in the list's order.
@@ -330,10 +383,11 @@ fn names_of(entries: &[Entry<'_>]) -> Result<ArrayOf<Text>> {
 type Values = (ArrayOf<Null<Json>>, ArrayOf<Null<Envelope>>);
 
 fn values_of(entries: &[Entry<'_>]) -> Result<Values> {
-    Ok((
-        ArrayOf::new(entries.iter().map(|entry| entry.value.columns().0))?,
-        ArrayOf::new(entries.iter().map(|entry| entry.value.columns().1))?,
-    ))
+    Ok((clear_of(entries)?, ArrayOf::new(entries.iter().map(|entry| entry.value.columns().1))?))
+}
+
+fn clear_of(entries: &[Entry<'_>]) -> Result<ArrayOf<Null<Json>>> {
+    ArrayOf::new(entries.iter().map(|entry| entry.value.columns().0))
 }
 
 fn expiries_of(entries: &[Entry<'_>]) -> Result<ArrayOf<Null<Time>>> {
