@@ -155,6 +155,9 @@ COMMENT ON FUNCTION sso_attr_purge_status() IS
 COMMENT ON FUNCTION sso_attr_stats() IS
 'One row of figures to watch, by indexes and statistics, without a scan of the tables. Estimates: sessions_live and attributes_live (rows by the last ANALYZE or VACUUM, less those that have expired; NULL before the first one), sealed_share (of the last ANALYZE, 0 to 1; NULL before it), session_dead_rows and attribute_dead_rows (of the cumulative statistics). Counted among the 10,000 rows of each table that may be due first: sessions_expired, attributes_expired (past their own end), their sum purge_backlog, and purge_backlog_seconds (since the earliest end among them; 0 where there are none). Exact: keys_used (that have written data), sizes in bytes (table with its TOAST, indexes), last_sweep_end and last_sweep_error (of the last sweep that removed something or failed).';
 
+COMMENT ON FUNCTION sso_attr_set_logged(boolean) IS
+'Whether sessions and attributes are written to WAL (true, as they are at first). false: writes are cheaper; a crash or an immediate shutdown empties both tables, standbys cannot read them (0A000), base backups and publications leave them out. Rewrites and locks both tables. Users and keys are always logged. Errors: 22023 null, 42501 caller does not own the tables, 55006 in use by the same transaction.';
+
 COMMENT ON FUNCTION sso_attr_check() IS
 'Rows that the functions have not written, with what is wrong; the functions report them as XX001 when they read them. Scans both tables.';
 

@@ -8,8 +8,8 @@ CREATE FUNCTION sso_attr.kind() RETURNS TABLE (what text, includes text[], opens
 LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
     VALUES
-        ('owner', '{}'::pg_catalog.text[], 'grants', '{
-            sso_attr_grant, sso_attr_revoke
+        ('owner', '{}'::pg_catalog.text[], 'grants, and whether sessions outlive a crash', '{
+            sso_attr_grant, sso_attr_revoke, sso_attr_set_logged
         }'::pg_catalog.name[]),
         ('holder', '{}', 'what needs a live token and acts on its session alone', '{
             sso_session_verify,
