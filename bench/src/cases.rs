@@ -235,6 +235,7 @@ pub static CASES: &[Case] = &[
     read("get_all", GET_ALL, &SMALL),
     read("get_all_sealed", GET_ALL, &SEALED),
     read("load", LOAD, &SMALL),
+    write("save", SAVE, &SMALL),
     create("create", CREATE, 0),
     many("update_many_2", UPDATE_MANY, &SMALL, 2, 50),
     many("update_many_10", UPDATE_MANY, &SMALL, 10, 50),
@@ -413,6 +414,23 @@ static LOAD: &[Variant] = &[
     own("sso_session_load", Runs::Select, "SELECT attributes FROM sso_session_load($token)"),
     own("sso_session_get", Runs::Select, "SELECT to_jsonb(user_id) FROM sso_session_get($token)"),
     own("sso_attr_get_all", Runs::Value, "sso_attr_get_all($token)"),
+];
+
+const SAVE_ONE: &str = "sso_session_save($token, jsonb_build_object('a0007', $content))";
+
+// The first save in a while renews the session, which the peer does not.
+static SAVE: &[Variant] = &[
+    second("sso_session_save", Runs::Call, SAVE_ONE),
+    own("sso_session_save, which renews the session", Runs::Call, SAVE_ONE),
+    peer(
+        SIMPLE,
+        Runs::Change,
+        "INSERT INTO simple.attribute AS a (session_id, name, value)
+         SELECT s.id, d.key, d.value FROM simple.session AS s, jsonb_each(jsonb_build_object('a0007', $content)) AS d
+         WHERE s.id = $session AND s.digest = $secret AND s.expires_at > now()
+         ON CONFLICT (session_id, name) DO UPDATE SET value = EXCLUDED.value, updated_at = now(),
+             expires_at = CASE WHEN a.expires_at <= now() THEN EXCLUDED.expires_at ELSE a.expires_at END",
+    ),
 ];
 
 static CREATE: &[Variant] = &[

@@ -138,23 +138,43 @@ pub fn against_sql(server: &Server, cases: &[&'static Case], turns: Turns) -> Re
     Ok(Findings { tables: vec![table], targets })
 }
 
-/// The update against Valkey's.
-pub fn against_valkey(server: &Server, valkey: &[Valkey], turns: Turns) -> Result<Findings> {
+/// How durable updates are, from a commit that waits for the disk to tables that a crash empties, beside
+/// the same on the simplest tables, and Valkey.
+pub fn ladder(server: &Server, valkey: &[Valkey], turns: Turns) -> Result<Findings> {
     let mut table = Table {
-        title: "Updates a second over a socket",
+        title: "Durability: updates a second over a socket",
         about: format!(
-            "{} interleaved rounds of {} s, sessions chosen at random, commits durable; 100-byte values. Valkey is \
-             another system with other promises: it is here as what one might run instead.",
+            "{} interleaved rounds of {} s, sessions chosen at random; 100-byte values. Valkey is another system \
+             with other promises: it is here as what one might run instead.",
             turns.rounds, turns.seconds
         ),
-        header: vec!["clients", "way", "updates/s", "sso_attr against it"],
+        header: vec!["clients", "way", "updates/s", "of the first way"],
         rows: Vec::new(),
     };
     let case = CASES.iter().find(|case| case.name == "update").ok_or("no such case")?;
+    let variant = |name| case.variants.iter().find(|way| way.name == name).ok_or("no such way");
     let values = values(server, &SMALL, 0)?;
-    let mut ways = ways(server, case)?;
+    let mut steps = Vec::new();
+    for (name, of, commit, unlog) in [
+        ("sso_attr, durable", case.variants[0].name, "on", ""),
+        ("the simplest tables, durable", SIMPLE, "on", ""),
+        ("sso_attr, synchronous_commit = off", case.variants[0].name, "off", ""),
+        ("the simplest tables, synchronous_commit = off", SIMPLE, "off", ""),
+        ("sso_attr, unlogged", case.variants[0].name, "off", "SELECT sso_attr_set_logged(false)"),
+        (
+            "the simplest tables, unlogged",
+            SIMPLE,
+            "off",
+            "ALTER TABLE simple.attribute SET UNLOGGED; ALTER TABLE simple.session SET UNLOGGED",
+        ),
+    ] {
+        let variant = variant(of)?;
+        let way = way(server, case, variant, format!("step_{}", steps.len()), name)?;
+        server.connect(&way.database)?.batch_execute(unlog)?;
+        steps.push((way, commit));
+    }
     for clients in [1, 8, 32] {
-        let mut rates: Vec<(&str, Vec<f64>)> = ways.iter().map(|way| (way.name, Vec::new())).collect();
+        let mut rates: Vec<(&str, Vec<f64>)> = steps.iter().map(|(way, _)| (way.name, Vec::new())).collect();
         rates.extend(valkey.iter().map(|valkey| (valkey.name, Vec::new())));
         for round in 0..turns.rounds {
             let mut turn: Vec<_> = rates.iter_mut().enumerate().collect();
@@ -162,15 +182,15 @@ pub fn against_valkey(server: &Server, valkey: &[Valkey], turns: Turns) -> Resul
                 turn.reverse();
             }
             for (index, (_, rates)) in turn {
-                rates.push(match ways.get_mut(index) {
-                    Some(way) => rate(server, way, &values, clients, "on", turns.seconds)?,
-                    None => valkey[index - ways.len()].updates_a_second(clients, turns.seconds)?,
+                rates.push(match steps.get(index) {
+                    Some((way, commit)) => rate(server, way, &values, clients, commit, turns.seconds)?,
+                    None => valkey[index - steps.len()].updates_a_second(clients, turns.seconds)?,
                 });
             }
         }
         for (index, (name, theirs)) in rates.iter().enumerate() {
             let ratio =
-                Spread::of(rates[0].1.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect());
+                Spread::of(rates[0].1.iter().zip(theirs).map(|(first, theirs)| theirs / first).collect());
             table.rows.push(vec![
                 clients.to_string(),
                 (*name).into(),
@@ -179,7 +199,7 @@ pub fn against_valkey(server: &Server, valkey: &[Valkey], turns: Turns) -> Resul
             ]);
         }
     }
-    for way in &ways {
+    for (way, _) in &steps {
         server.drop(&way.database)?;
     }
     Ok(Findings { tables: vec![table], targets: Vec::new() })
@@ -253,19 +273,23 @@ fn ways(server: &Server, case: &Case) -> Result<Vec<Way>> {
         if ways.iter().any(is_there) {
             continue;
         }
-        let database = format!("way_{}", ways.len());
-        server.copy(case.store.database, &database)?;
-        ways.push(Way {
-            name: variant.name,
-            database,
-            statements,
-            leaves: case.leaves,
-            tables: variant.tables(),
-            plans: Plans::Chosen,
-            rates: Vec::new(),
-        });
+        ways.push(way(server, case, variant, format!("way_{}", ways.len()), variant.name)?);
     }
     Ok(ways)
+}
+
+/// One way of a case in a copy of the store.
+fn way(server: &Server, case: &Case, variant: &Variant, database: String, name: &'static str) -> Result<Way> {
+    server.copy(case.store.database, &database)?;
+    Ok(Way {
+        name,
+        database,
+        statements: statements(case, variant),
+        leaves: case.leaves,
+        tables: variant.tables(),
+        plans: Plans::Chosen,
+        rates: Vec::new(),
+    })
 }
 
 fn statements(case: &Case, variant: &Variant) -> Vec<Statement> {

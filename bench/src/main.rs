@@ -26,7 +26,7 @@ use valkey::Valkey;
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// What is measured, as one asks for it on the command line.
-const PARTS: &[&str] = &["instructions", "time", "storage", "clients", "memory", "growth"];
+const PARTS: &[&str] = &["instructions", "time", "storage", "clients", "durability", "memory", "growth"];
 
 struct Options {
     server: Server,
@@ -113,8 +113,8 @@ fn main() -> Result<()> {
         run
     };
 
-    let everything =
-        options.cases.is_empty() || ["storage", "memory", "growth"].iter().any(|part| is_asked(part));
+    let everything = options.cases.is_empty()
+        || ["storage", "durability", "memory", "growth"].iter().any(|part| is_asked(part));
     for store in STORES {
         if everything || cases.iter().any(|case| case.store.database == store.database) {
             fixture(server, store)?;
@@ -141,14 +141,17 @@ fn main() -> Result<()> {
     if part("clients") {
         findings.merge(clients::against_sql(server, &cases, scale.turns)?);
     }
-    if options.cases.is_empty() && is_asked("clients") {
-        let program = options.valkey.as_deref().ok_or("--valkey is needed to measure clients")?;
+    if options.cases.is_empty() && part("durability") {
+        let program = options.valkey.as_deref().ok_or("--valkey is needed to measure durability")?;
         let valkey = |name, dir, fsync| Valkey::start(program, &server.dir.join(dir), name, fsync);
         let valkey = [
             valkey("Valkey, fsync on every write", "valkey-fsync", Some("always"))?,
+            valkey("Valkey, fsync once a second", "valkey-everysec", Some("everysec"))?,
             valkey("Valkey, nothing on disk", "valkey", None)?,
         ];
-        findings.merge(clients::against_valkey(server, &valkey, scale.turns)?);
+        findings.merge(clients::ladder(server, &valkey, scale.turns)?);
+    }
+    if options.cases.is_empty() && is_asked("clients") {
         findings.merge(clients::batches(server, scale.turns)?);
     }
     if part("memory") {
