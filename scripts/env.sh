@@ -14,9 +14,11 @@ if [ "$PG_CONFIG" != "$private" ]; then
     PG=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 fi
 BUILD_PROFILE=${BUILD_PROFILE:-dev}
-PATH=$ROOT/target/tools/bin:$HOME/.cargo/bin:$PATH
+# Debian's Rust comes first where scripts/setup has taken that.
+RUST=$ROOT/target/rust
+PATH=$RUST:$ROOT/target/tools/bin:$HOME/.cargo/bin:${PATH//"$RUST:"/}
 CARGO_TARGET_DIR=$ROOT/target
-export ROOT PG PG_CONFIG BUILD_PROFILE PATH CARGO_TARGET_DIR
+export ROOT PG PG_CONFIG BUILD_PROFILE RUST PATH CARGO_TARGET_DIR
 # Where the bindings' build script finds the server's headers. Only the compiler reads what it writes,
 # so it need not be formatted, and rustfmt need not be there.
 export PGRX_PG_CONFIG_PATH=$PG_CONFIG RUSTFMT=true
