@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use pgrx::{PgAtomic, pg_guard, pg_shmem_init, pg_sys};
+use pgrx::{PgAtomic, pg_shmem_init};
 
 // SAFETY: no other piece of shared memory of this library has that name.
 static TAKEN: PgAtomic<AtomicU64> = unsafe { PgAtomic::new(c"sso_attr_hashing") };

@@ -12,6 +12,7 @@ use zeroize::Zeroize;
 use super::datum::{Jsonb, copied};
 use super::numeric::Numeric;
 use super::text::{TextDatum, checked};
+use super::version::JsonbState;
 
 impl Jsonb {
     /// Parses JSON text that PostgreSQL itself wrote and that ends with a NUL.
@@ -227,13 +228,13 @@ impl From<Jsonb> for Part<'_> {
 
 /// A JSON object under construction from what outlives it. Of a name given twice the last wins.
 pub struct Object<'a> {
-    state: *mut pg_sys::JsonbParseState,
+    state: JsonbState,
     lifetime: PhantomData<&'a str>,
 }
 
 impl<'a> Object<'a> {
     pub fn new() -> Object<'a> {
-        let mut object = Object { state: std::ptr::null_mut(), lifetime: PhantomData };
+        let mut object = Object { state: JsonbState::new(), lifetime: PhantomData };
         object.push(Token::WJB_BEGIN_OBJECT, None);
         object
     }
@@ -262,7 +263,7 @@ impl<'a> Object<'a> {
         let value = part.as_mut().map_or(std::ptr::null_mut(), |part| &raw mut part.value);
         // SAFETY: tokens come in the order of a JSON object; the value is copied, what it points to
         // outlives the object.
-        unsafe { pg_sys::pushJsonbValue(&mut self.state, token, value) }
+        unsafe { self.state.push(token, value) }
     }
 }
 

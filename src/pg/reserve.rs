@@ -1,9 +1,9 @@
 //! Memory kept aside for an error on its way.
 //!
-//! pgrx copies an error of PostgreSQL into the memory that was current, and copies it again to hand it
-//! on. Where that memory is used up, the copy fails with another error, which is copied again, until
-//! PostgreSQL ends the whole server ("ERRORDATA_STACK_SIZE exceeded"). So each call keeps some memory
-//! aside, untouched, and gives it back as soon as there is an error for want of memory.
+//! pgrx copies an error of PostgreSQL into the memory that was current, to unwind with. Where that
+//! memory is used up, the copy fails with another error, which is copied again, until PostgreSQL ends
+//! the whole server ("ERRORDATA_STACK_SIZE exceeded"). So each call keeps some memory aside,
+//! untouched, and gives it back as soon as there is an error for want of memory.
 
 use std::cell::Cell;
 use std::ffi::c_void;

@@ -11,13 +11,13 @@ pub(super) use pgrx::pg_sys::MarkGUCPrefixReserved;
 use pgrx::pg_sys::pqsignal;
 #[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16", feature = "pg17")))]
 use pgrx::pg_sys::pqsignal_be as pqsignal;
-use pgrx::pg_sys::{SIGHUP, SIGTERM};
+use pgrx::pg_sys::{self, SIGHUP, SIGTERM};
 
 unsafe extern "C-unwind" {
     // pgrx's bindings wrap these in Rust functions, which cannot be installed as handlers.
-    fn die(signal: c_int);
+    fn die(signal: c_int, #[cfg(feature = "pg19")] sender: *const pg_sys::pg_signal_info);
     #[link_name = "SignalHandlerForConfigReload"]
-    fn reload(signal: c_int);
+    fn reload(signal: c_int, #[cfg(feature = "pg19")] sender: *const pg_sys::pg_signal_info);
 }
 
 /// Lets SIGTERM end this process at once, also within a statement, and SIGHUP ask for a reload.
@@ -60,12 +60,12 @@ pub(super) unsafe fn wait_event(name: &CStr) -> u32 {
     #[cfg(any(feature = "pg14", feature = "pg15", feature = "pg16"))]
     {
         let _ = name;
-        pgrx::pg_sys::PG_WAIT_EXTENSION
+        pg_sys::PG_WAIT_EXTENSION
     }
     #[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16")))]
     // SAFETY: as the caller says; the name is copied.
     unsafe {
-        pgrx::pg_sys::WaitEventExtensionNew(name.as_ptr())
+        pg_sys::WaitEventExtensionNew(name.as_ptr())
     }
 }
 
@@ -91,3 +91,39 @@ pub(super) const WORKER_SETTINGS: &[(&CStr, &CStr)] =
     } else {
         &[(c"transaction_timeout", c"0")]
     };
+
+/// A jsonb under construction.
+pub(super) struct JsonbState(
+    #[cfg(feature = "pg19")] pg_sys::JsonbInState,
+    #[cfg(not(feature = "pg19"))] *mut pg_sys::JsonbParseState,
+);
+
+impl JsonbState {
+    pub(super) fn new() -> Self {
+        #[cfg(feature = "pg19")]
+        return JsonbState(pg_sys::JsonbInState::default());
+        #[cfg(not(feature = "pg19"))]
+        JsonbState(std::ptr::null_mut())
+    }
+
+    /// Adds a token and gives what there is so far, the whole of it after the last one.
+    ///
+    /// # Safety
+    /// Tokens come in an order that makes a jsonb, and the value is the token's or null.
+    pub(super) unsafe fn push(
+        &mut self,
+        token: pg_sys::JsonbIteratorToken::Type,
+        value: *mut pg_sys::JsonbValue,
+    ) -> *mut pg_sys::JsonbValue {
+        // SAFETY: as the caller says.
+        unsafe {
+            #[cfg(feature = "pg19")]
+            {
+                pg_sys::pushJsonbValue(&mut self.0, token, value);
+                self.0.result
+            }
+            #[cfg(not(feature = "pg19"))]
+            pg_sys::pushJsonbValue(&mut self.0, token, value)
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! What launcher and visitor tell each other about one visit to one database, in shared memory.
 
 use pgrx::shmem::PGRXSharedMemory;
-use pgrx::{PgLwLock, pg_guard, pg_shmem_init, pg_sys};
+use pgrx::{PgLwLock, pg_shmem_init};
 use sso_attr_core::name::MAX_CHARS;
 use uuid::Uuid;
 
