@@ -158,6 +158,9 @@ COMMENT ON FUNCTION sso_attr_stats() IS
 COMMENT ON FUNCTION sso_attr_set_logged(boolean) IS
 'Whether sessions and attributes are written to WAL (true, as they are at first). false: writes are cheaper; a crash or an immediate shutdown empties both tables, standbys cannot read them (0A000), base backups and publications leave them out. Rewrites and locks both tables. Users and keys are always logged. Errors: 22023 null, 42501 caller does not own the tables, 55006 in use by the same transaction.';
 
+COMMENT ON FUNCTION sso_attr_version() IS
+'One row: extension (the version that CREATE or ALTER EXTENSION installed), library (that of the loaded library, which is newer between an update of the files and ALTER EXTENSION sso_attr UPDATE), pgrx (that it was built with), built_for (the release of PostgreSQL whose headers it was built with) and server (the release that runs). Where a release of PostgreSQL asks for extensions to be rebuilt, built_for must not be older than that release.';
+
 COMMENT ON FUNCTION sso_attr_check() IS
 'Rows that the functions have not written, with what is wrong; the functions report them as XX001 when they read them. Scans both tables.';
 

@@ -32,7 +32,7 @@ BEGIN ATOMIC
             sso_user_exists, sso_user_list
         }'),
         ('monitor', '{}', 'figures to watch', '{
-            sso_attr_purge_status, sso_attr_keys, sso_attr_stats
+            sso_attr_purge_status, sso_attr_keys, sso_attr_stats, sso_attr_version
         }'),
         ('operator', '{monitor}', 'those, and purge, rekey and check', '{
             sso_attr_purge, sso_attr_rekey, sso_attr_check

@@ -15,3 +15,4 @@ mod requests;
 mod sessions;
 mod users;
 mod value;
+mod version;

@@ -27,3 +27,11 @@ pub fn data_directory() -> std::path::PathBuf {
     let path = unsafe { CStr::from_ptr(pg_sys::DataDir) };
     std::ffi::OsStr::from_bytes(path.to_bytes()).into()
 }
+
+/// The version of the server that runs, as its setting shows it.
+pub fn server_version() -> String {
+    // SAFETY: every server has the setting; its text is copied.
+    let version =
+        unsafe { CStr::from_ptr(pg_sys::GetConfigOption(c"server_version".as_ptr(), false, false)) };
+    version.to_string_lossy().into_owned()
+}

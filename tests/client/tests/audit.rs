@@ -29,6 +29,7 @@ const READS: &[&str] = &[
     "sso_attr_exists_many($1, '{Zq8-name}')",
     "sso_attr_keys() WHERE $1::text <> ''",
     "sso_attr_purge_status() WHERE $1::text <> ''",
+    "sso_attr_version() WHERE $1::text <> ''",
     "sso_session_use($1)",
     "sso_current_user_id() WHERE $1::text <> ''",
     "sso_current_session_id() WHERE $1::text <> ''",

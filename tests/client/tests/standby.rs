@@ -3,7 +3,7 @@
 use sso_attr_client_tests::{Result, SOON, Server, open_session, refusal, wait_until};
 
 /// Every function that only reads, `$1` being the token, `clear` and `sealed` being there.
-const READS: [&str; 21] = [
+const READS: [&str; 22] = [
     "SELECT sso_attr_get($1, 'clear')::text",
     "SELECT sso_attr_get($1, 'sealed')::text",
     "SELECT sso_attr_get_text($1, 'clear')",
@@ -25,6 +25,7 @@ const READS: [&str; 21] = [
     "SELECT k::text FROM sso_attr_keys() AS k WHERE $1::text <> ''",
     "SELECT (keys_used, purge_backlog)::text FROM sso_attr_stats() WHERE $1::text <> ''",
     "SELECT p::text FROM sso_attr_purge_status() AS p WHERE $1::text <> ''",
+    "SELECT v::text FROM sso_attr_version() AS v WHERE $1::text <> ''",
 ];
 
 /// Every function that writes.

@@ -83,6 +83,7 @@ BEGIN
     RETURN NEXT (SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>=) 1 FROM public.sso_attr_keys());
     RETURN NEXT (SELECT pg_catalog.count(*) FROM public.sso_attr_purge_status());
     RETURN NEXT (SELECT s.keys_used OPERATOR(pg_catalog.>=) 1 FROM public.sso_attr_stats() AS s);
+    RETURN NEXT (SELECT v.extension OPERATOR(pg_catalog.=) v.library FROM public.sso_attr_version() AS v);
     RETURN NEXT current_user;
 END
 $$;

@@ -60,7 +60,7 @@ SELECT sso_attr_create(:'ust', 'here', 1);
 SELECT call, test.attempt_as('privileges_holder', call, :'ust') FROM test.verb ORDER BY position;
 SELECT call, test.attempt_as('privileges_app', call, NULL) AS app, test.attempt_as('privileges_holder', call, NULL) AS holder, test.attempt_as('privileges_monitor', call, NULL) AS monitor, test.attempt_as('privileges_operator', call, NULL) AS operator
 FROM unnest(ARRAY['sso_session_create() IS NOT NULL', 'sso_session_create(NULL, NULL, ''192.0.2.1''::text) IS NOT NULL', 'count(*) FROM sso_session_list(''privileges-none'')', 'sso_session_end_one(''privileges-none'', ''00000000-0000-0000-0000-000000000000'')',
-                  'sso_session_end_all(''privileges-none'')', 'sso_session_load(''no token'')', 'sso_session_end(''no token'')', 'last_error FROM sso_attr_purge_status()', 'count(*) > 0 FROM sso_attr_keys()', 'count(*) FROM sso_attr_stats()', 'sso_attr_purge(0)', 'sso_attr_rekey(0)', 'count(*) FROM sso_attr_check()']) AS call;
+                  'sso_session_end_all(''privileges-none'')', 'sso_session_load(''no token'')', 'sso_session_end(''no token'')', 'last_error FROM sso_attr_purge_status()', 'count(*) > 0 FROM sso_attr_keys()', 'count(*) FROM sso_attr_stats()', 'count(*) FROM sso_attr_version()', 'sso_attr_purge(0)', 'sso_attr_rekey(0)', 'count(*) FROM sso_attr_check()']) AS call;
 SELECT call, test.attempt_as('privileges_app', call, NULL) AS app
 FROM unnest(ARRAY['1 FROM sso_attr.session', '1 FROM sso_attr.attribute', 'sso_attr.api(''app'')', 'sso_attr_grant(''privileges_nobody'')', 'sso_attr_revoke(''privileges_app'')',
                   'sso_session_create(''privileges-bob'') IS NOT NULL', 'sso_session_end_all(''privileges-bob'')', 'count(*) FROM sso_session_list(''privileges-bob'')']) AS call;
