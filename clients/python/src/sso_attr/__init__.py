@@ -1,0 +1,56 @@
+"""Session attributes inside PostgreSQL: the Python client of the extension sso_attr."""
+
+from .aio import AsyncAttributes, AsyncSession, AsyncSsoAttr
+from .client import Attributes, Session, SsoAttr
+from .errors import (
+    AttributeExists,
+    AttributeMissing,
+    BadArgument,
+    Cancelled,
+    Corrupted,
+    LoginRefused,
+    NoKeyring,
+    NotAllowed,
+    NotInstalled,
+    ServerGone,
+    SessionNotLive,
+    SsoAttrError,
+    TokenInUse,
+    TooLong,
+    TryAgain,
+    UserExists,
+    UserMissing,
+)
+from .records import Attribute, LoadedSession, SessionInfo, User
+from .service import Service
+
+__all__ = [
+    "AsyncAttributes",
+    "AsyncSession",
+    "AsyncSsoAttr",
+    "Attribute",
+    "AttributeExists",
+    "AttributeMissing",
+    "Attributes",
+    "BadArgument",
+    "Cancelled",
+    "Corrupted",
+    "LoadedSession",
+    "LoginRefused",
+    "NoKeyring",
+    "NotAllowed",
+    "NotInstalled",
+    "ServerGone",
+    "Service",
+    "Session",
+    "SessionInfo",
+    "SessionNotLive",
+    "SsoAttr",
+    "SsoAttrError",
+    "TokenInUse",
+    "TooLong",
+    "TryAgain",
+    "User",
+    "UserExists",
+    "UserMissing",
+]
