@@ -35,12 +35,6 @@ enum Stage {
     Sessions {
         after: Cursor,
     },
-    /// Some of them, the last one's cursor, and how many of their attributes were removed so far.
-    Chosen {
-        sessions: Vec<Uuid>,
-        last: Cursor,
-        attributes: u64,
-    },
     Over,
 }
 
@@ -86,10 +80,7 @@ impl Sweep {
         self.stage = match stage {
             Stage::Aged => self.end_aged(db, limit),
             Stage::Attributes { from } => self.remove_attributes(db, from, limit),
-            Stage::Sessions { after } => self.choose(db, after, limit)?,
-            Stage::Chosen { sessions, last, attributes } => {
-                self.remove_sessions(db, sessions, last, attributes, limit)?
-            }
+            Stage::Sessions { after } => self.remove_sessions(db, after, limit)?,
             Stage::Over => Stage::Over,
         };
         Ok(())
@@ -112,40 +103,21 @@ impl Sweep {
         Stage::Sessions { after: Cursor::START }
     }
 
-    fn choose(&mut self, db: &Db, after: Cursor, limit: u64) -> Result<Stage> {
-        let fit = (limit / (self.attributes_per_session + 1)).max(1);
-        let expired = purge::expired_sessions(db, self.now, after, fit);
-        match expired.last() {
-            None => Ok(Stage::Over),
-            Some(&last) => {
-                let sessions = expired.iter().map(|cursor| cursor.session).collect();
-                self.remove_sessions(db, sessions, last, 0, limit)
-            }
-        }
-    }
-
-    /// Attributes first, so that the cascade of a session finds none, however many it had.
-    fn remove_sessions(
-        &mut self,
-        db: &Db,
-        sessions: Vec<Uuid>,
-        last: Cursor,
-        attributes: u64,
-        limit: u64,
-    ) -> Result<Stage> {
-        let removed = purge::delete_attributes_of(db, &sessions, self.now, limit)?;
-        self.attributes += removed;
-        let attributes = attributes + removed;
-        if removed == limit {
-            return Ok(Stage::Chosen { sessions, last, attributes });
-        }
-        let left = limit - removed;
-        let ended = purge::delete_empty(db, &sessions, self.now, left)?;
+    /// Sessions with their attributes, some of them where they are more than fit into a batch.
+    fn remove_sessions(&mut self, db: &Db, after: Cursor, limit: u64) -> Result<Stage> {
+        // An eighth less than fits on average: most batches stay within the limit.
+        let fit = ((limit - limit / 8) / (self.attributes_per_session + 1)).max(1);
+        let expired = purge::lock_expired(db, self.now, after, fit);
+        let Some(&last) = expired.iter().max() else { return Ok(Stage::Over) };
+        let sessions: Vec<Uuid> = expired.iter().map(|cursor| cursor.session).collect();
+        let (attributes, ended) = purge::delete_sessions(db, &sessions, limit)?;
+        self.attributes += attributes;
         self.sessions += ended;
-        if ended == left {
-            return Ok(Stage::Chosen { sessions, last, attributes });
+        if attributes + ended == limit {
+            self.attributes_per_session = (2 * (self.attributes_per_session + 1)).min(limit);
+            return Ok(Stage::Sessions { after });
         }
-        self.attributes_per_session = attributes / sessions.len() as u64;
+        self.attributes_per_session = attributes.div_ceil(sessions.len() as u64);
         Ok(Stage::Sessions { after: last })
     }
 }

@@ -134,19 +134,20 @@ fn locked_rows_are_left_for_the_next_sweep() -> Result {
     let mut holder = server.connect("postgres")?;
     for user in ["attribute locked", "session locked"] {
         let ust = open_session(&mut client, user)?;
-        client.execute("SELECT sso_attr_set($1, 'n', 'value')", &[&ust])?;
+        client
+            .execute("SELECT sso_attr_set($1, 'n', 'value'), sso_attr_set($1, 'free', 'value')", &[&ust])?;
     }
     holder.batch_execute(
         "BEGIN;
          SELECT FROM sso_attr.session WHERE user_id = 'session locked' FOR KEY SHARE;
          SELECT FROM sso_attr.attribute AS a JOIN sso_attr.session AS s ON s.id = a.session_id
-         WHERE s.user_id = 'attribute locked' FOR UPDATE OF a",
+         WHERE s.user_id = 'attribute locked' AND a.name = 'n' FOR UPDATE OF a",
     )?;
     client.execute("UPDATE sso_attr.session SET expires_at = now() - interval '1 hour'", &[])?;
     fill(&mut client, 3000, 1)?;
 
-    // The attribute of the locked session goes; the locked attribute keeps its session.
-    wait_for_rows(&mut client, 3)?;
+    // Of the locked session nothing goes; the locked attribute keeps its session, but no other attribute.
+    wait_for_rows(&mut client, 5)?;
     holder.batch_execute("COMMIT")?;
     wait_for_rows(&mut client, 0)?;
     assert_eq!(count(&server.log()?, "failed"), 0);
