@@ -26,6 +26,8 @@ static PURGE_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(60);
 /// A thousand rows: about ten milliseconds, so that nobody waits long for a batch and its commit is
 /// cheap in comparison.
 static PURGE_BATCH_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1000);
+/// A fifth: tens of thousands of rows a second, more than most servers see expire, and little of a core.
+static PURGE_SHARE: GucSetting<i32> = GucSetting::<i32>::new(20);
 /// Off: whoever does not read the lines should not pay for them.
 static AUDIT: GucSetting<Audit> = GucSetting::<Audit>::new(Audit::Off);
 
@@ -77,6 +79,11 @@ pub fn purge_interval() -> Option<Duration> {
 /// The most rows that one batch of the purge removes.
 pub fn purge_batch_size() -> u64 {
     PURGE_BATCH_SIZE.get() as u64
+}
+
+/// How much of one core the purge worker takes, in percent.
+pub fn purge_share() -> u32 {
+    PURGE_SHARE.get() as u32
 }
 
 /// Which calls the audit has a line for.
@@ -177,6 +184,16 @@ pub fn define() {
         &PURGE_BATCH_SIZE,
         1,
         100_000,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"sso_attr.purge_share",
+        c"Most of one processor core that a sweep by the purge worker takes, in percent: it pauses between batches.",
+        c"A sweep that has lasted ten times sso_attr.purge_interval goes on without pauses.",
+        &PURGE_SHARE,
+        1,
+        100,
         GucContext::Sighup,
         GucFlags::default(),
     );

@@ -9,6 +9,7 @@ use sso_attr_core::{Error, Result as CoreResult};
 use super::purge::Sweep;
 use super::rekey::{self, Pass};
 use crate::pg::spi::{Access, Db, as_owner};
+use crate::pg::wait::Wait;
 use crate::pg::worker::{self, RekeyCursor, Visit};
 use crate::pg::{clock, reserve, transaction};
 use crate::settings;
@@ -19,6 +20,10 @@ use crate::vault;
 /// How long the purge and the rekey pass may each take: DROP DATABASE and similar statements wait five
 /// seconds for others to leave.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
+
+/// A sweep that has lasted so many intervals goes on without pauses: it does not keep up with what
+/// expires.
+const PACED_INTERVALS: u32 = 10;
 
 /// Does the work in the database and tells the launcher the result.
 pub fn visit(database: pg_sys::Oid, ticket: u32) {
@@ -73,14 +78,34 @@ fn sweep(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
     while !sweep.is_over() && start.elapsed() < TIME_LIMIT {
         worker::reload_if_pending();
         let limit = settings::purge_batch_size();
+        let batch = Instant::now();
         if try_in_extension(|db| sweep.batch(db, limit))?.is_none() {
             return Ok(());
         }
         visit.attributes = attributes + sweep.attributes();
         visit.sessions = sessions + sweep.sessions();
+        if !sweep.is_over() && !is_late(visit) {
+            let left = TIME_LIMIT.saturating_sub(start.elapsed());
+            pause_after(batch.elapsed(), left);
+        }
     }
     visit.unfinished = !sweep.is_over();
     Ok(())
+}
+
+/// Sleeps so long that the time worked is the share of it all that is wanted, but not too long.
+fn pause_after(worked: Duration, longest: Duration) {
+    let share = settings::purge_share();
+    let pause = (worked * (100 - share) / share).min(longest);
+    if !pause.is_zero() {
+        worker::wait(Wait::PurgeDelay, Some(pause));
+    }
+}
+
+fn is_late(visit: &Visit) -> bool {
+    let lasted =
+        u64::try_from(clock::now().0 - visit.started_at).map_or(Duration::ZERO, Duration::from_micros);
+    settings::purge_interval().is_some_and(|interval| lasted > interval.saturating_mul(PACED_INTERVALS))
 }
 
 /// Moves values of other keys to the primary one, likewise in batches, if that is due.

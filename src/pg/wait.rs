@@ -13,6 +13,8 @@ pub enum Wait {
     Launcher,
     /// The launcher, for the end of a visitor.
     Visitor,
+    /// A visitor, between two batches, as `sso_attr.purge_share` wants.
+    PurgeDelay,
     /// A call, for the output and the end of `sso_attr.key_command`.
     KeyCommand,
     /// A login, for its share of `sso_attr.login_memory`.
@@ -24,6 +26,7 @@ impl Wait {
         match self {
             Wait::Launcher => c"SsoAttrLauncherMain",
             Wait::Visitor => c"SsoAttrVisitor",
+            Wait::PurgeDelay => c"SsoAttrPurgeDelay",
             Wait::KeyCommand => c"SsoAttrKeyCommand",
             Wait::LoginMemory => c"SsoAttrLoginMemory",
         }

@@ -106,6 +106,47 @@ fn every_database_is_swept_and_idle_sweeps_leave_no_trace() -> Result {
 }
 
 #[test]
+fn a_sweep_takes_its_share_of_the_time() -> Result {
+    let server = Server::with_extension("sso_attr.purge_interval = 0\nsso_attr.purge_batch_size = 100")?;
+    let mut client = server.connect("postgres")?;
+    let mut sweep = |share: i32, removed_so_far: i64| -> Result<f64> {
+        fill(&mut client, 5000, 2)?;
+        client.batch_execute(&format!("ALTER SYSTEM SET sso_attr.purge_share = {share}"))?;
+        // Not so short that the sweep is late.
+        client.batch_execute("ALTER SYSTEM SET sso_attr.purge_interval = '3s'")?;
+        client.batch_execute("SELECT pg_reload_conf()")?;
+        wait_for_rows(&mut client, 0)?;
+        client.batch_execute("ALTER SYSTEM SET sso_attr.purge_interval = 0")?;
+        client.batch_execute("SELECT pg_reload_conf()")?;
+        let last = "SELECT extract(epoch FROM last_end - last_start)::float8 FROM sso_attr_purge_status()
+                    WHERE total_removed = $1";
+        let mut seconds = None;
+        wait_until("the sweep is over", SOON, || {
+            seconds = client.query_opt(last, &[&removed_so_far])?.map(|row| row.get(0));
+            Ok(seconds.is_some())
+        })?;
+        seconds.ok_or_else(|| "no sweep".into())
+    };
+    let (unpaced, paced) = (sweep(100, 15_000)?, sweep(10, 30_000)?);
+    assert!(paced > 4.0 * unpaced, "{unpaced} s, with pauses {paced} s");
+    Ok(())
+}
+
+#[test]
+fn a_sweep_that_lasts_makes_no_more_pauses() -> Result {
+    let server = Server::with_extension(&format!(
+        "{EVERY_SECOND}\nsso_attr.purge_share = 1\nsso_attr.purge_batch_size = 10"
+    ))?;
+    let mut client = server.connect("postgres")?;
+    fill(&mut client, 10_000, 2)?;
+    let start = Instant::now();
+    // Of three thousand batches, each with a pause of about a hundred times the time it takes.
+    wait_for_rows(&mut client, 0)?;
+    assert!(start.elapsed() > Duration::from_secs(5), "{:?}", start.elapsed());
+    Ok(())
+}
+
+#[test]
 fn what_is_live_stays_in_every_time_zone() -> Result {
     for zone in ["America/New_York", "Asia/Tokyo"] {
         let server = Server::with_extension(&format!("{EVERY_SECOND}\ntimezone = '{zone}'"))?;

@@ -33,6 +33,17 @@ fn the_launcher_shows_whether_it_sleeps_or_waits_for_a_visitor() -> Result {
 }
 
 #[test]
+fn a_visitor_shows_that_it_pauses() -> Result {
+    let server = Server::with_extension("sso_attr.purge_interval = 1s\nsso_attr.purge_share = 1")?;
+    let mut client = server.connect("postgres")?;
+    client.batch_execute(
+        "INSERT INTO sso_attr.session (id, created_at, expires_at, secret_digest)
+         SELECT gen_random_uuid(), now(), now(), sha256('none') FROM generate_series(1, 30000)",
+    )?;
+    wait_for_event(&mut client, "sso_attr purge", "SsoAttrPurgeDelay")
+}
+
+#[test]
 fn a_call_shows_that_it_waits_for_the_key_command() -> Result {
     let server = Server::create("sso_attr.keyring_file = ''\nsso_attr.purge_interval = 0")?;
     let directory = server.directory().display();
