@@ -22,6 +22,8 @@ pub struct Sweep {
     /// The average of the sessions that were removed last, so that as many sessions are chosen as fit
     /// into a batch with their attributes.
     attributes_per_session: u64,
+    /// If there was nothing to remove: the time until which that stays so, unless something is written.
+    rest_until: Option<Timestamp>,
 }
 
 enum Stage {
@@ -50,6 +52,7 @@ impl Sweep {
             attributes: 0,
             sessions: 0,
             attributes_per_session: TYPICAL_ATTRIBUTES,
+            rest_until: None,
         }
     }
 
@@ -59,6 +62,11 @@ impl Sweep {
 
     pub fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over)
+    }
+
+    /// Until when no other sweep is worth while, unless something is written.
+    pub fn rest_until(&self) -> Option<Timestamp> {
+        self.rest_until
     }
 
     pub fn attributes(&self) -> u64 {
@@ -91,7 +99,15 @@ impl Sweep {
             let bound = token::first_id(latest.unix_millis());
             purge::end_aged(db, bound, latest, self.now, limit)
         });
-        if ended == limit { Stage::Aged } else { Stage::Attributes { from: Cursor::START } }
+        if ended == limit {
+            return Stage::Aged;
+        }
+        let outlook = purge::outlook(db);
+        if outlook > self.now {
+            self.rest_until = Some(outlook);
+            return Stage::Over;
+        }
+        Stage::Attributes { from: Cursor::START }
     }
 
     fn remove_attributes(&mut self, db: &Db, from: Cursor, limit: u64) -> Stage {

@@ -45,7 +45,10 @@ pub fn visit(database: pg_sys::Oid, ticket: u32) {
 /// Purges and rekeys, if the database has the extension and can be written to.
 fn work(visit: &mut Visit) -> Result<(), String> {
     match in_extension(|_| transaction::is_read_only())? {
-        None => return Ok(()),
+        None => {
+            visit.rest_until = Timestamp::NEVER.0;
+            return Ok(());
+        }
         Some(true) => return Err("database is read-only (default_transaction_read_only is on)".into()),
         Some(false) => (),
     }
@@ -62,10 +65,11 @@ fn work(visit: &mut Visit) -> Result<(), String> {
         uncounted: visit.removed() - removed_before,
         error: failure.as_deref(),
     };
-    let recorded = in_extension(|db| purge::record(db, &run));
+    let is_news = run.uncounted > 0 || failure.is_some() || visit.failed_before;
+    let recorded = if is_news { in_extension(|db| purge::record(db, &run)).map(|_| ()) } else { Ok(()) };
     match failure {
         Some(failure) => Err(failure),
-        None => recorded.map(|_| ()).map_err(with_version_mismatch),
+        None => recorded.map_err(with_version_mismatch),
     }
 }
 
@@ -90,6 +94,7 @@ fn sweep(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
         }
     }
     visit.unfinished = !sweep.is_over();
+    visit.rest_until = sweep.rest_until().map_or(0, |until| until.0);
     Ok(())
 }
 
@@ -112,6 +117,9 @@ fn is_late(visit: &Visit) -> bool {
 fn rekey(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
     if visit.unfinished || !vault::is_configured() {
         return Ok(());
+    }
+    if let Some(interval) = vault::fetched_every() {
+        visit.rest_until = visit.rest_until.min(now.plus_seconds(interval.as_secs() as i64).0);
     }
     let mut pass = match &visit.rekeying {
         Some(cursor) => {
@@ -139,6 +147,8 @@ fn rekey(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
     pass.warn_of_unopened();
     if pass.is_over() && visit.resealed == 0 {
         try_in_extension(|db| rekey::mark_done(db, now))?;
+    } else {
+        visit.rest_until = 0;
     }
     Ok(())
 }

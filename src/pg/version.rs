@@ -11,7 +11,7 @@ pub(super) use pgrx::pg_sys::MarkGUCPrefixReserved;
 use pgrx::pg_sys::pqsignal;
 #[cfg(not(any(feature = "pg14", feature = "pg15", feature = "pg16", feature = "pg17")))]
 use pgrx::pg_sys::pqsignal_be as pqsignal;
-use pgrx::pg_sys::{self, SIGHUP, SIGTERM};
+use pgrx::pg_sys::{self, PgStat_StatDBEntry, SIGHUP, SIGTERM};
 
 unsafe extern "C-unwind" {
     // pgrx's bindings wrap these in Rust functions, which cannot be installed as handlers.
@@ -83,6 +83,14 @@ macro_rules! by_release {
     };
 }
 pub(crate) use by_release;
+
+/// Rows inserted, updated and deleted.
+pub(super) fn rows_written(counts: &PgStat_StatDBEntry) -> i64 {
+    #[cfg(any(feature = "pg14", feature = "pg15"))]
+    return counts.n_tuples_inserted + counts.n_tuples_updated + counts.n_tuples_deleted;
+    #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+    return counts.tuples_inserted + counts.tuples_updated + counts.tuples_deleted;
+}
 
 /// Settings for a worker's session that not every release has.
 pub(super) const WORKER_SETTINGS: &[(&CStr, &CStr)] =

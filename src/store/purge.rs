@@ -99,6 +99,13 @@ statement! {
     DELETE_ALIASES(Array<Id>) = "DELETE FROM sso_attr.session WHERE alias_of OPERATOR(pg_catalog.=) ANY ($1)"
 }
 statement! {
+    AGED(Id, Time, Time) =
+        "SELECT FROM sso_attr.session
+          WHERE id OPERATOR(pg_catalog.<) $1 AND created_at OPERATOR(pg_catalog.<=) $2
+            AND expires_at OPERATOR(pg_catalog.>) $3
+          LIMIT 1"
+}
+statement! {
     END_AGED(Id, Time, Time, Int, Time) =
         "WITH aged AS MATERIALIZED (
               SELECT id FROM sso_attr.session
@@ -107,6 +114,14 @@ statement! {
               ORDER BY id LIMIT $4 FOR UPDATE SKIP LOCKED)
           UPDATE sso_attr.session AS s SET expires_at = $3, purge_bin = $5 FROM aged
           WHERE s.id OPERATOR(pg_catalog.=) aged.id"
+}
+statement! {
+    OUTLOOK() -> (Null<Time>) =
+        "SELECT LEAST(
+              (SELECT purge_bin FROM sso_attr.attribute
+               WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity' ORDER BY purge_bin LIMIT 1),
+              (SELECT purge_bin FROM sso_attr.session
+               WHERE purge_bin OPERATOR(pg_catalog.<) 'infinity' ORDER BY purge_bin LIMIT 1))"
 }
 statement! {
     VERSION() -> (Text) =
@@ -192,7 +207,16 @@ fn delete(db: &Db, sessions: &[Uuid]) -> Result<u64> {
 /// Makes sessions that were created by `latest` expire now, and counts them. They are found by the time
 /// in their id; `bound` is the first id that is too young.
 pub fn end_aged(db: &Db, bound: Uuid, latest: Timestamp, now: Timestamp, limit: u64) -> u64 {
+    // Hardly ever is there one, and to look costs a new process less than to prepare the change.
+    if db.run(&AGED, (&bound, latest, now)) == 0 {
+        return 0;
+    }
     db.run(&END_AGED, (&bound, latest, now, count(limit), now.purge_bin()))
+}
+
+/// The time before which nothing that is stored now expires, to within ten minutes.
+pub fn outlook(db: &Db) -> Timestamp {
+    db.one(&OUTLOOK, (), |(earliest,)| earliest).flatten().unwrap_or(Timestamp::NEVER)
 }
 
 /// The version of the extension in this database, which can be older than the library.

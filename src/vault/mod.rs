@@ -17,7 +17,7 @@ mod command;
 mod ring;
 mod text;
 
-pub use ring::{current as keyring, is_configured, is_fetch_due, renew};
+pub use ring::{Stamp, current as keyring, fetched_every, file_stamp, is_configured, is_fetch_due, renew};
 
 thread_local! {
     /// Keys whose check values are stored for good: installation, key id, check value.

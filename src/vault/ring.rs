@@ -41,7 +41,7 @@ enum Source {
 
 /// What changes when a file is replaced or rewritten.
 #[derive(PartialEq, Eq)]
-struct Stamp {
+pub struct Stamp {
     identity: (u64, u64, u64),
     modified: (i64, i64),
     changed: (i64, i64),
@@ -77,6 +77,16 @@ thread_local! {
 /// Whether a keyring is configured, usable or not.
 pub fn is_configured() -> bool {
     settings::keyring_file().is_some() || settings::key_command().is_some()
+}
+
+/// What changes when the keyring file does; `None` if there is none.
+pub fn file_stamp() -> Option<Stamp> {
+    std::fs::metadata(settings::keyring_file()?).ok().as_ref().map(Stamp::of)
+}
+
+/// How long a keyring is used before it is fetched again, if a command writes it.
+pub fn fetched_every() -> Option<Duration> {
+    settings::key_command().map(|_| COMMAND_VALID)
 }
 
 /// The keyring in force.

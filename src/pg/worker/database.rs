@@ -1,13 +1,18 @@
-//! The databases of the server.
+//! The databases of the server, and whether anything is written in them.
 
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
+use crate::pg::version;
+
 /// A database that can be visited.
 pub struct Database {
     pub oid: pg_sys::Oid,
     pub name: String,
+    /// Rows written in it, as PostgreSQL counts them: where the number has not changed, nothing was
+    /// written that a transaction has shown to others for a while. `None` if it does not count.
+    pub writes: Option<i64>,
 }
 
 /// The databases that allow connections. Templates are left out: they hold nobody's sessions, and a
@@ -36,7 +41,7 @@ pub fn databases() -> Vec<Database> {
             // A DROP DATABASE that was interrupted leaves a limit of -2.
             if row.datallowconn && !row.datistemplate && row.datconnlimit != -2 {
                 let name = CStr::from_ptr(row.datname.data.as_ptr()).to_string_lossy().into_owned();
-                databases.push(Database { oid: row.oid, name });
+                databases.push(Database { oid: row.oid, name, writes: writes(row.oid) });
             }
         }
         pg_sys::systable_endscan(scan);
@@ -44,4 +49,13 @@ pub fn databases() -> Vec<Database> {
         pg_sys::CommitTransactionCommand();
     }
     databases
+}
+
+fn writes(database: pg_sys::Oid) -> Option<i64> {
+    // SAFETY: a setting, and a copy of counters that lasts until the end of the transaction, if there is
+    // one for this database.
+    unsafe {
+        pg_sys::pgstat_track_counts
+            .then(|| pg_sys::pgstat_fetch_stat_dbentry(database).as_ref().map_or(0, version::rows_written))
+    }
 }

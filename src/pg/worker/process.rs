@@ -102,14 +102,16 @@ fn prepare(application: &CStr) {
     override_setting(c"application_name", application, pg_sys::GucContext::PGC_USERSET);
 }
 
-/// Reads the configuration again if SIGHUP asked for it.
-pub fn reload_if_pending() {
+/// Reads the configuration again if SIGHUP asked for it, and says whether it did.
+pub fn reload_if_pending() -> bool {
     // SAFETY: the handler sets the flag; settings may change outside a transaction.
     unsafe {
-        if (&raw const pg_sys::ConfigReloadPending).read_volatile() != 0 {
+        let is_pending = (&raw const pg_sys::ConfigReloadPending).read_volatile() != 0;
+        if is_pending {
             (&raw mut pg_sys::ConfigReloadPending).write_volatile(0);
             pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
         }
+        is_pending
     }
 }
 

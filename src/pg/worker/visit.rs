@@ -14,10 +14,14 @@ pub struct Visit {
     pub connected: bool,
     /// Whether there is more to do.
     pub unfinished: bool,
+    /// Whether the visit before failed, or may have.
+    pub failed_before: bool,
     /// When the sweep began, which can take several visits; 0 if none is under way.
     pub started_at: i64,
     pub attributes: u64,
     pub sessions: u64,
+    /// The time until which nothing need be looked for unless something is written; 0 for none.
+    pub rest_until: i64,
     /// Values encrypted anew under the primary key.
     pub resealed: u64,
     /// Where the rekey pass has come to; `None` if none is under way.

@@ -91,7 +91,11 @@ fn every_database_is_swept_and_idle_sweeps_leave_no_trace() -> Result {
     let status = clients[0].query_one("SELECT * FROM sso_attr_purge_status()", &[])?;
     assert_eq!((status.get::<_, i64>("last_removed"), status.get::<_, i64>("total_removed")), (30, 30));
 
-    // Other processes write WAL now and then; sweeps that did would do it between any two looks.
+    // Such a row brings a visit at every interval. Other processes write WAL now and then; sweeps that did would
+    // do it between any two looks.
+    for client in &mut clients {
+        client.batch_execute("UPDATE sso_attr.session SET purge_bin = '-infinity'")?;
+    }
     let visits = "SELECT sum(xact_commit)::int8, pg_current_wal_insert_lsn()::text
                   FROM pg_stat_database WHERE datname IN ('one', 'two', 'three')";
     wait_until("six visits in a row have written nothing", SOON, || {
@@ -102,6 +106,88 @@ fn every_database_is_swept_and_idle_sweeps_leave_no_trace() -> Result {
         Ok(admin.query_one(visits, &[])?.get::<_, String>(1) == before.get::<_, String>(1))
     })?;
     assert_eq!(count(&server.log()?, ": removed "), 3);
+    Ok(())
+}
+
+/// Stores an expired session whose end only a later sweep can see in the index.
+fn store_future(client: &mut Client, seconds: f64) -> Result {
+    client.execute(
+        "INSERT INTO sso_attr.session (id, created_at, expires_at, purge_bin, secret_digest)
+         SELECT gen_random_uuid(), now(), over, over, sha256('none')
+         FROM (SELECT now() + make_interval(secs => $1)) AS o (over)",
+        &[&seconds],
+    )?;
+    Ok(())
+}
+
+/// Transactions in a database, those of visits too.
+fn transactions(client: &mut Client, database: &str) -> Result<i64> {
+    let count = "SELECT xact_commit FROM pg_stat_database WHERE datname = $1";
+    Ok(client.query_one(count, &[&database])?.get(0))
+}
+
+/// Waits until five visits in a row to the database `busy` have left the others alone.
+fn wait_for_rest(admin: &mut Client, others: &[&str]) -> Result {
+    wait_until("databases where nothing happens are left alone", SOON, || {
+        let before = others.iter().map(|name| transactions(admin, name)).collect::<Result<Vec<_>>>()?;
+        let busy = transactions(admin, "busy")?;
+        wait_until("the busy database is visited", SOON, || Ok(transactions(admin, "busy")? >= busy + 25))?;
+        let after = others.iter().map(|name| transactions(admin, name)).collect::<Result<Vec<_>>>()?;
+        Ok(before == after)
+    })
+}
+
+#[test]
+fn a_database_where_nothing_happens_gets_no_worker_until_something_does() -> Result {
+    let server = Server::with_extension(&format!("{EVERY_SECOND}\nautovacuum = off"))?;
+    let mut admin = server.connect("postgres")?;
+    for name in ["busy", "idle", "plain"] {
+        admin.batch_execute(&format!("CREATE DATABASE {name}"))?;
+    }
+    for name in ["busy", "idle"] {
+        let mut client = server.connect(name)?;
+        client.batch_execute("CREATE EXTENSION sso_attr")?;
+        open_session(&mut client, "live")?;
+        if name == "busy" {
+            client.batch_execute("UPDATE sso_attr.session SET purge_bin = '-infinity'")?;
+        }
+    }
+    wait_for_rest(&mut admin, &["idle", "plain"])?;
+
+    // What is written is noticed, and what expires by itself.
+    let mut idle = server.connect("idle")?;
+    fill(&mut idle, 10, 1)?;
+    wait_for_rows(&mut idle, 1)?;
+    store_future(&mut idle, 5.0)?;
+    assert_eq!(rows(&mut idle)?, 2);
+    wait_for_rows(&mut idle, 1)?;
+    server.connect("plain")?.batch_execute("CREATE EXTENSION sso_attr")?;
+    fill(&mut server.connect("plain")?, 10, 1)?;
+    wait_for_rows(&mut server.connect("plain")?, 0)?;
+
+    // What PostgreSQL does not count is found at the latest after an hour, and after a reload.
+    wait_for_rest(&mut admin, &["idle", "plain"])?;
+    idle.batch_execute("SET track_counts = off")?;
+    fill(&mut idle, 10, 1)?;
+    wait_for_rest(&mut admin, &["plain"])?;
+    assert_eq!(rows(&mut idle)?, 21);
+    admin.batch_execute("SELECT pg_reload_conf()")?;
+    wait_for_rows(&mut idle, 1)
+}
+
+#[test]
+fn without_counts_every_database_is_visited_at_every_interval() -> Result {
+    let server = Server::with_extension(&format!("{EVERY_SECOND}\nautovacuum = off\ntrack_counts = off"))?;
+    let mut client = server.connect("postgres")?;
+    let look = "SELECT query_start FROM pg_stat_activity WHERE backend_type = 'sso_attr launcher'";
+    for _ in 0..2 {
+        let first: SystemTime = client.query_one(look, &[])?.get(0);
+        wait_until("the launcher has had time to find that there is nothing to do", SOON, || {
+            Ok(client.query_one(look, &[])?.get::<_, SystemTime>(0) > first + Duration::from_secs(4))
+        })?;
+        fill(&mut client, 10, 1)?;
+        wait_for_rows(&mut client, 0)?;
+    }
     Ok(())
 }
 

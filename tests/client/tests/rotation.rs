@@ -2,7 +2,7 @@
 //! what is stored, and nobody notices. ROTATION_ROWS (5000) sets the size for a measured run.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use postgres::Client;
 use sso_attr_client_tests::*;
@@ -111,6 +111,39 @@ fn no_call_fails_while_keys_change_and_the_old_one_can_go() -> Result {
     let log = server.log()?;
     assert!(log.contains("sso_attr rekey of database \"postgres\""), "{log}");
     Ok(())
+}
+
+#[test]
+fn a_database_where_nothing_else_happens_moves_to_the_new_key_too() -> Result {
+    let server = Server::with_extension("sso_attr.purge_interval = 1\nautovacuum = off")?;
+    let mut admin = server.connect("postgres")?;
+    admin.batch_execute("CREATE DATABASE quiet")?;
+    let mut client = server.connect("quiet")?;
+    client.batch_execute("CREATE EXTENSION sso_attr")?;
+    let ust = open_session(&mut client, "quiet")?;
+    client.execute("SELECT sso_attr_set($1, 'n', 'sealed'::text, NULL, true)", &[&ust])?;
+    // What it has written is counted at once then.
+    drop(client);
+    let mut look = || -> Result<(i64, SystemTime)> {
+        let row = admin.query_one(
+            "SELECT xact_commit, query_start FROM pg_stat_database AS d, pg_stat_activity AS launcher
+             WHERE d.datname = 'quiet' AND backend_type = 'sso_attr launcher'",
+            &[],
+        )?;
+        Ok((row.get(0), row.get(1)))
+    };
+    wait_until("the launcher has looked for five seconds without a visit", SOON, || {
+        let before = look()?;
+        let mut after = before;
+        wait_until("it has looked or sent a worker", SOON, || {
+            after = look()?;
+            Ok(after.0 != before.0 || after.1 > before.1 + Duration::from_secs(5))
+        })?;
+        Ok(after.0 == before.0)
+    })?;
+    server.set_keyring(&format!("2:{}\n1:{}\n", hex::encode([0x5a; 32]), hex::encode(KEY)))?;
+    let mut client = server.connect("quiet")?;
+    wait_until("the value is sealed with the new key", SOON, || Ok(attributes_of(&mut client, 1)? == 0))
 }
 
 /// However many values of a session cannot be opened, the worker gets past them: its next visit goes on
