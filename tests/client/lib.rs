@@ -6,6 +6,7 @@
 //! them run side by side.
 
 mod pooler;
+mod random;
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -19,6 +20,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 pub use pooler::Pooler;
+pub use random::Random;
 
 /// What tests return: `?` works on anything, and a failure prints what went wrong.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use crate::random::Random;
+use sso_attr_client_tests::Random;
 
 /// Texts that are not UTF-8, the rows of `pg_temp.hostile`.
 pub static HOSTILE_TEXTS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {

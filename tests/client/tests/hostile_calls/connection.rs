@@ -7,10 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use postgres::{Client, SimpleQueryMessage};
-use sso_attr_client_tests::{Result, Server, backend_pid};
+use sso_attr_client_tests::{Random, Result, Server, backend_pid};
 
 use crate::arguments::{Argument, HOSTILE_JSONS, HOSTILE_TEXTS, argument};
-use crate::random::Random;
 
 /// The role's statement_timeout: a call that reaches it hangs.
 pub const BOUND: Duration = Duration::from_secs(30);

@@ -8,7 +8,6 @@
 
 mod arguments;
 mod connection;
-mod random;
 
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
