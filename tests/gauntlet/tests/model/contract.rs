@@ -1,0 +1,844 @@
+//! The contract as plain data: what every call answers and what is there afterwards.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::call::{
+    ADOPTABLE, Call, Deadline, Expiration, FOREIGN, Item, Lookup, LookupMany, Name, SLOTS, TOO_LONG, Ttl,
+    Ust, Value, Verb,
+};
+use crate::number::Number;
+
+/// An instant that is known to lie between two readings of the clock, in microseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window(pub i64, pub i64);
+
+impl Window {
+    fn plus(self, micros: i64) -> Window {
+        Window(self.0 + micros, self.1 + micros)
+    }
+
+    fn earlier(self, other: Window) -> Window {
+        Window(self.0.min(other.0), self.1.min(other.1))
+    }
+
+    fn or(self, other: Window) -> Window {
+        Window(self.0.min(other.0), self.1.max(other.1))
+    }
+
+    pub fn holds(self, micros: i64) -> bool {
+        self.0 <= micros && micros <= self.1
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum End {
+    Over,
+    At(Window),
+    Never,
+}
+
+#[derive(Debug, Clone)]
+pub struct Attribute {
+    pub json: String,
+    /// The id of the key that it is sealed with.
+    pub key: Option<u32>,
+    pub created: Window,
+    pub updated: Window,
+    pub end: End,
+}
+
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub label: String,
+    pub user: Name,
+    pub token: String,
+    pub created: Window,
+    pub seen: Window,
+    pub end: End,
+    /// In microseconds, between two bounds; `None` is for ever.
+    idle: Option<Window>,
+    pub attributes: BTreeMap<String, Attribute>,
+}
+
+/// `sso_attr.session_max_lifetime`.
+const CAP: i64 = 30 * 86_400_000_000;
+const DEFAULT_TTL: Ttl = Ttl::Micros(3_600_000_000);
+
+/// What a call answered: a text or NULL, or an SQLSTATE.
+pub type Outcome = Result<Option<String>, String>;
+
+/// What it should have answered.
+#[derive(Debug, Clone)]
+pub enum Expected {
+    Text(Option<String>),
+    Error(&'static str),
+    /// Never, or a time within one of these.
+    Time(Vec<Option<Window>>),
+    /// Anything but an error.
+    Anything,
+}
+
+impl Expected {
+    fn some(text: impl ToString) -> Expected {
+        Expected::Text(Some(text.to_string()))
+    }
+
+    pub fn is(&self, outcome: &Outcome) -> bool {
+        match (self, outcome) {
+            (Expected::Text(expected), Ok(text)) => expected == text,
+            (Expected::Error(expected), Err(state)) => expected == state,
+            (Expected::Time(windows), Ok(text)) => windows.iter().any(|window| fits(*window, text)),
+            (Expected::Anything, Ok(_)) => true,
+            _ => false,
+        }
+    }
+}
+
+fn fits(window: Option<Window>, text: &Option<String>) -> bool {
+    match (window, text) {
+        (None, None) => true,
+        (Some(window), Some(text)) => text.parse().is_ok_and(|micros| window.holds(micros)),
+        _ => false,
+    }
+}
+
+type Answer = Result<Expected, &'static str>;
+
+const NOT_LIVE: &str = "28000";
+const MISSING: &str = "P0002";
+const EXISTS: &str = "23505";
+const ARGUMENT: &str = "22023";
+const TOO_LONG_STATE: &str = "54000";
+const NO_KEY: &str = "55000";
+const DENIED: &str = "42501";
+
+/// What a rollback takes back.
+#[derive(Debug, Clone, Default)]
+struct State {
+    sessions: Vec<Session>,
+    /// The session that an adopted token leads to, or once led to.
+    adopted: BTreeMap<&'static str, usize>,
+    current: Option<String>,
+    granted: BTreeSet<Kind>,
+    is_caller: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Holder,
+    App,
+    Monitor,
+    Operator,
+    Owner,
+}
+
+#[derive(Debug)]
+pub struct Model {
+    state: State,
+    /// The state when the transaction began, and at its savepoints.
+    begun: Option<State>,
+    savepoints: Vec<(usize, State)>,
+    aborted: bool,
+    /// The tokens that the client holds; no rollback changes them.
+    pub slots: [String; SLOTS],
+    keys: &'static [u32],
+}
+
+pub const FIRST_KEYS: &[u32] = &[1];
+
+impl Default for Model {
+    fn default() -> Model {
+        Model {
+            state: State::default(),
+            begun: None,
+            savepoints: Vec::new(),
+            aborted: false,
+            slots: std::array::from_fn(|slot| format!("a token that was never issued {slot}")),
+            keys: FIRST_KEYS,
+        }
+    }
+}
+
+impl Session {
+    /// The end as it is shown: never past the cap.
+    pub fn shown_end(&self) -> End {
+        capped(self.end, self.created)
+    }
+}
+
+impl Model {
+    pub fn is_aborted(&self) -> bool {
+        self.aborted
+    }
+
+    pub fn is_in_transaction(&self) -> bool {
+        self.begun.is_some()
+    }
+
+    /// The numbers of the savepoints that there are.
+    pub fn savepoints(&self) -> Vec<usize> {
+        self.savepoints.iter().map(|(number, _)| *number).collect()
+    }
+
+    /// The slots whose tokens are those of live sessions.
+    pub fn live_slots(&self) -> Vec<usize> {
+        (0..SLOTS).filter(|slot| self.find_token(&self.slots[*slot]).is_some()).collect()
+    }
+
+    /// The attributes of a live session.
+    pub fn attributes(&self, ust: &Ust) -> Option<&BTreeMap<String, Attribute>> {
+        Some(&self.state.sessions[self.find(ust).ok()?].attributes)
+    }
+
+    pub fn is_caller(&self) -> bool {
+        self.state.is_caller
+    }
+
+    pub fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.state.sessions.iter()
+    }
+
+    pub fn can_open(&self, attribute: &Attribute) -> bool {
+        attribute.key.is_none_or(|key| self.keys.contains(&key))
+    }
+
+    /// Makes the call, `outcome` being what the server answered within `at`: new tokens, and times
+    /// that the contract leaves open, are taken from it.
+    pub fn step(&mut self, call: &Call, at: Window, outcome: &Outcome) -> Expected {
+        if let Call::Keyring(keys) = call {
+            self.keys = keys;
+            return Expected::Text(None);
+        }
+        if let Some(answer) = self.transact(call) {
+            return answer.unwrap_or_else(Expected::Error);
+        }
+        if self.aborted {
+            return Expected::Error("25P02");
+        }
+        self.forget_expired(at);
+        let before = self.state.clone();
+        let answer = match kind(call) {
+            Some(kind) if self.state.is_caller && !self.state.granted.contains(&kind) => Err(DENIED),
+            _ => self.answer(call, at, outcome),
+        };
+        if answer.is_err() {
+            self.state = before;
+            self.aborted = self.begun.is_some();
+        } else if let (Some(slot), Ok(Some(token))) = (call.fills(), outcome) {
+            self.slots[slot].clone_from(token);
+        }
+        if self.begun.is_none() {
+            self.state.current = None;
+        }
+        answer.unwrap_or_else(Expected::Error)
+    }
+
+    /// What PostgreSQL says to transaction commands.
+    fn transact(&mut self, call: &Call) -> Option<Answer> {
+        let done = Some(Ok(Expected::Text(None)));
+        match call {
+            Call::Begin if self.aborted => Some(Err("25P02")),
+            Call::Begin => {
+                // Only a warning where there is a transaction.
+                self.begun.get_or_insert_with(|| self.state.clone());
+                done
+            }
+            Call::Commit | Call::Rollback => {
+                let begun = self.begun.take();
+                if let Some(begun) = begun
+                    && (self.aborted || matches!(call, Call::Rollback))
+                {
+                    self.state = begun;
+                }
+                self.aborted = false;
+                self.savepoints.clear();
+                self.state.current = None;
+                done
+            }
+            Call::Savepoint(_) | Call::RollbackTo(_) | Call::Release(_) if self.begun.is_none() => {
+                Some(Err("25P01"))
+            }
+            Call::Savepoint(_) | Call::Release(_) if self.aborted => Some(Err("25P02")),
+            Call::Savepoint(number) => {
+                self.savepoints.push((*number, self.state.clone()));
+                done
+            }
+            Call::RollbackTo(number) | Call::Release(number) => {
+                let Some(at) = self.savepoints.iter().rposition(|(name, _)| name == number) else {
+                    self.aborted = true;
+                    return Some(Err("3B001"));
+                };
+                if matches!(call, Call::RollbackTo(_)) {
+                    self.savepoints.truncate(at + 1);
+                    self.state = self.savepoints[at].1.clone();
+                    self.aborted = false;
+                } else {
+                    self.savepoints.truncate(at);
+                }
+                done
+            }
+            _ => None,
+        }
+    }
+
+    fn forget_expired(&mut self, at: Window) {
+        for session in &mut self.state.sessions {
+            session.attributes.retain(|_, attribute| attribute.end != End::Over);
+            if session.end == End::Over || session.created.0 + CAP <= at.1 {
+                session.end = End::Over;
+                session.attributes.clear();
+            }
+        }
+    }
+
+    fn token(&self, ust: &Ust) -> Option<&str> {
+        match ust {
+            Ust::Slot(slot) => Some(&self.slots[*slot]),
+            Ust::Foreign(number) => Some(FOREIGN[*number]),
+            Ust::Null => None,
+            Ust::Malformed => Some("sso_AAAA"),
+        }
+    }
+
+    fn find(&self, ust: &Ust) -> Result<usize, &'static str> {
+        self.token(ust).and_then(|token| self.find_token(token)).ok_or(NOT_LIVE)
+    }
+
+    fn find_token(&self, token: &str) -> Option<usize> {
+        self.state.sessions.iter().position(|session| session.end != End::Over && session.token == token)
+    }
+
+    fn live(&mut self, ust: &Ust) -> Result<&mut Session, &'static str> {
+        let place = self.find(ust)?;
+        Ok(&mut self.state.sessions[place])
+    }
+
+    fn is_live(&self, place: usize) -> bool {
+        self.state.sessions[place].end != End::Over
+    }
+
+    /// The places of a user's live sessions, newest first.
+    fn of_user(&self, user: &str) -> Vec<usize> {
+        let sessions = &self.state.sessions;
+        let mut places: Vec<_> = (0..sessions.len())
+            .filter(|place| self.is_live(*place) && sessions[*place].user == Some(user))
+            .collect();
+        places.sort_by_key(|place| std::cmp::Reverse(sessions[*place].created.0));
+        places
+    }
+
+    fn end(&mut self, place: usize) {
+        self.state.sessions[place].end = End::Over;
+        self.state.sessions[place].attributes.clear();
+    }
+
+    /// Has an adopted token lead to a session, if no live one holds it.
+    fn adopt(&mut self, token: &'static str, place: usize) -> Result<(), &'static str> {
+        if self.state.adopted.get(token).is_some_and(|holder| self.is_live(*holder)) {
+            return Err(EXISTS);
+        }
+        self.state.adopted.insert(token, place);
+        Ok(())
+    }
+
+    fn open(&self, attribute: &Attribute) -> Result<String, &'static str> {
+        if self.can_open(attribute) { Ok(attribute.json.clone()) } else { Err(NO_KEY) }
+    }
+
+    fn answer(&mut self, call: &Call, at: Window, outcome: &Outcome) -> Answer {
+        let primary = self.keys[0];
+        let text = |text: Option<String>| Ok(Expected::Text(text));
+        match call {
+            Call::Open { label, user, deadline, ust, keep_newest, .. } => {
+                let user = required_or_none(*user)?;
+                let (end, idle) = ends(*deadline, at)?.map_or_else(|| after(DEFAULT_TTL, at), Ok)?;
+                if keep_newest.is_some_and(|keep| keep < 1) || ust.is_some_and(|ust| ust >= ADOPTABLE) {
+                    return Err(ARGUMENT);
+                }
+                if keep_newest.is_some() && user.is_none() {
+                    return Err(ARGUMENT);
+                }
+                let place = self.state.sessions.len();
+                if let Some(ust) = ust {
+                    self.adopt(FOREIGN[*ust], place)?;
+                }
+                if let (Some(user), Some(keep)) = (user, keep_newest) {
+                    for over in self.of_user(user).into_iter().skip(*keep as usize - 1) {
+                        self.end(over);
+                    }
+                }
+                let token = ust.map(|ust| FOREIGN[ust].to_owned());
+                self.state.sessions.push(Session {
+                    label: format!("s{label}"),
+                    user,
+                    token: token.clone().or(outcome.clone().ok().flatten()).unwrap_or_default(),
+                    created: at,
+                    seen: at,
+                    end: capped(end, at),
+                    idle,
+                    attributes: BTreeMap::new(),
+                });
+                Ok(token.map_or(Expected::Anything, Expected::some))
+            }
+            Call::Rotate { ust, user, new, .. } => {
+                let user = required_or_none(*user)?;
+                if new.is_some_and(|new| new >= ADOPTABLE) {
+                    return Err(ARGUMENT);
+                }
+                let place = self.find(ust)?;
+                if let Some(new) = new {
+                    self.adopt(FOREIGN[*new], place)?;
+                }
+                let session = &mut self.state.sessions[place];
+                match (session.user, user) {
+                    (Some(bound), Some(user)) if bound != user => return Err(ARGUMENT),
+                    (None, Some(user)) => session.user = Some(user),
+                    _ => {}
+                }
+                let token = new.map(|new| FOREIGN[new].to_owned());
+                session.token = token.clone().or(outcome.clone().ok().flatten()).unwrap_or_default();
+                Ok(token.map_or(Expected::Anything, Expected::some))
+            }
+            Call::Renew { ust, deadline } => {
+                let asked = ends(*deadline, at)?;
+                renew(self.live(ust)?, asked, at, outcome)
+            }
+            Call::Save { ust, changed, removed, deadline, replace, encrypt } => {
+                if encrypt.contains(&None) {
+                    return Err(ARGUMENT);
+                }
+                // An object keeps the last of equal names, and has the shorter ones first.
+                let changed: BTreeMap<(usize, &str), Value> =
+                    changed.iter().map(|(name, value)| ((name.len(), *name), *value)).collect();
+                changed.keys().try_for_each(|(_, name)| new_name(Some(name)).map(|_| ()))?;
+                if removed.contains(&None) || changed.keys().any(|(_, name)| removed.contains(&Some(name))) {
+                    return Err(ARGUMENT);
+                }
+                let asked = ends(*deadline, at)?;
+                let session = self.live(ust)?;
+                session.attributes.retain(|name, _| {
+                    let is_changed = changed.contains_key(&(name.len(), name.as_str()));
+                    is_changed || !(*replace || removed.contains(&Some(name.as_str())))
+                });
+                for ((_, name), value) in changed {
+                    let sealed = encrypt.contains(&Some(name)).then_some(true);
+                    put(session, name, value.1, Ttl::None, sealed, at, primary);
+                }
+                renew(session, asked, at, outcome)
+            }
+            Call::End { ust } => {
+                let found = self.find(ust);
+                if let Ok(place) = found {
+                    self.end(place);
+                }
+                Ok(Expected::some(found.is_ok()))
+            }
+            Call::EndAll { user, keep } => {
+                let user = required_or_none(*user)?.ok_or(ARGUMENT)?;
+                // NULL keeps none.
+                let kept = match keep.as_ref().and_then(|keep| self.token(keep)) {
+                    None => None,
+                    Some(token) => {
+                        let kept = self.find_token(token).ok_or(NOT_LIVE)?;
+                        if self.state.sessions[kept].user != Some(user) {
+                            return Err(NOT_LIVE);
+                        }
+                        Some(kept)
+                    }
+                };
+                let over: Vec<_> =
+                    self.of_user(user).into_iter().filter(|place| Some(*place) != kept).collect();
+                over.iter().for_each(|place| self.end(*place));
+                Ok(Expected::some(over.len()))
+            }
+            Call::EndOne { user, owner, nth } => {
+                let user = required_or_none(*user)?.ok_or(ARGUMENT)?;
+                let place = *self.of_user(owner).get(*nth).ok_or(ARGUMENT)?;
+                if user == *owner {
+                    self.end(place);
+                }
+                Ok(Expected::some(user == *owner))
+            }
+            Call::Verify { ust } => Ok(Expected::some(self.find(ust).is_ok())),
+            Call::Show { ust } => Ok(Expected::some(&self.live(ust)?.label)),
+            Call::Load { ust } => match self.find(ust) {
+                Err(_) => text(None),
+                Ok(place) => Ok(Expected::some(self.object(place)?)),
+            },
+            Call::List { user } => {
+                let user = required_or_none(*user)?.ok_or(ARGUMENT)?;
+                let places = self.of_user(user);
+                let labels: Vec<_> = places.iter().map(|place| &*self.state.sessions[*place].label).collect();
+                text((!labels.is_empty()).then(|| labels.join(",")))
+            }
+            Call::Use { ust } => {
+                let token = self.token(ust).map(str::to_owned);
+                self.state.current = token.filter(|token| self.find_token(token).is_some());
+                Ok(Expected::some(self.state.current.is_some()))
+            }
+            Call::CurrentUser => {
+                let current = self.state.current.as_deref().and_then(|token| self.find_token(token));
+                text(current.and_then(|place| self.state.sessions[place].user).map(str::to_owned))
+            }
+            Call::CurrentAttribute { name } => {
+                let name = name.ok_or(ARGUMENT)?;
+                let current = self.state.current.as_deref().and_then(|token| self.find_token(token));
+                let found = current.and_then(|place| self.state.sessions[place].attributes.get(name));
+                text(found.map(|attribute| self.open(attribute)).transpose()?)
+            }
+
+            Call::Write { verb, ust, name, value, expiration, encrypt, .. } => {
+                let name = new_name(*name)?;
+                let ttl = checked(expiration.2)?;
+                let session = self.live(ust)?;
+                let was_there = session.attributes.contains_key(name);
+                match verb {
+                    Verb::Create if was_there => return Err(EXISTS),
+                    Verb::Update if !was_there => return Err(MISSING),
+                    _ => put(session, name, value.1, ttl, protection(*verb, *encrypt), at, primary),
+                }
+                Ok(Expected::some(*verb != Verb::Set || !was_there))
+            }
+            Call::CompareAndSet { ust, name, expected, value, expiration, encrypt } => {
+                let name = new_name(*name)?;
+                let ttl = checked(expiration.2)?;
+                let place = self.find(ust)?;
+                let found = self.state.sessions[place].attributes.get(name).ok_or(MISSING)?;
+                let is_expected = are_equal(&self.open(found)?, expected.1);
+                if is_expected {
+                    put(&mut self.state.sessions[place], name, value.1, ttl, *encrypt, at, primary);
+                }
+                Ok(Expected::some(is_expected))
+            }
+            Call::Increment { ust, name, by, expiration } => {
+                let by = Number::parse(by).ok_or(ARGUMENT)?;
+                let name = new_name(*name)?;
+                let ttl = checked(expiration.2)?;
+                let place = self.find(ust)?;
+                let found = self.state.sessions[place].attributes.get(name);
+                let (sum, ttl) = match found.map(|found| self.open(found)).transpose()? {
+                    None => (by, ttl),
+                    Some(json) => (Number::parse(&json).ok_or(ARGUMENT)?.plus(by), Ttl::None),
+                };
+                let sum = sum.to_string();
+                put(&mut self.state.sessions[place], name, &sum, ttl, None, at, primary);
+                text(Some(sum))
+            }
+            Call::SetExpiry { ust, name, expiration } => {
+                let name = new_name(*name)?;
+                let ttl = checked(expiration.2)?;
+                let found = self.live(ust)?.attributes.get_mut(name).ok_or(MISSING)?;
+                set_expiry(found, ttl, at);
+                Ok(Expected::some(true))
+            }
+            Call::Lookup { verb, ust, name } => {
+                let name = name.ok_or(ARGUMENT)?;
+                let place = self.find(ust)?;
+                let found = self.state.sessions[place].attributes.get(name);
+                let is_there = found.is_some();
+                let value = || found.map(|found| self.open(found)).transpose();
+                let answer = match verb {
+                    Lookup::Get | Lookup::Take => Expected::Text(value()?),
+                    Lookup::GetText => Expected::Text(value()?.and_then(|json| unquoted(&json))),
+                    Lookup::Exists | Lookup::Delete => Expected::some(is_there),
+                };
+                if matches!(verb, Lookup::Take | Lookup::Delete) {
+                    self.state.sessions[place].attributes.remove(name);
+                }
+                Ok(answer)
+            }
+            Call::Names { ust } => {
+                let names: Vec<_> = self.live(ust)?.attributes.keys().map(String::as_str).collect();
+                text((!names.is_empty()).then(|| names.join(",")))
+            }
+            Call::GetAll { ust } => {
+                let place = self.find(ust)?;
+                Ok(Expected::some(self.object(place)?))
+            }
+            Call::WriteMany { verb, ust, items, expiration, encrypt } => {
+                let read = read_items(items, *expiration)?;
+                if *verb == Verb::Create && read.len() < items.len() {
+                    return Err(EXISTS);
+                }
+                let session = self.live(ust)?;
+                let is_there = |name: &&str| session.attributes.contains_key(*name);
+                match verb {
+                    Verb::Create if read.keys().any(is_there) => return Err(EXISTS),
+                    Verb::Update if !read.keys().all(is_there) => return Err(MISSING),
+                    _ => {}
+                }
+                for (name, (item, ttl)) in read {
+                    let sealed = protection(*verb, item.encrypt.unwrap_or(*encrypt));
+                    put(session, name, item.value.1, ttl, sealed, at, primary);
+                }
+                Ok(Expected::some(items.len()))
+            }
+            Call::SetExpiryMany { ust, items, expiration } => {
+                let read = read_items(items, *expiration)?;
+                let session = self.live(ust)?;
+                for (name, (_, ttl)) in read {
+                    set_expiry(session.attributes.get_mut(name).ok_or(MISSING)?, ttl, at);
+                }
+                Ok(Expected::some(items.len()))
+            }
+            Call::LookupMany { verb, ust, names } => {
+                let names: Option<BTreeSet<&str>> = names.iter().copied().collect();
+                let names = names.ok_or(ARGUMENT)?;
+                let place = self.find(ust)?;
+                let attributes = &self.state.sessions[place].attributes;
+                let mut entries = Vec::new();
+                for name in &names {
+                    let found = attributes.get(*name);
+                    let value = match verb {
+                        LookupMany::Get => found.map_or(Ok("null".to_owned()), |found| self.open(found))?,
+                        _ => found.is_some().to_string(),
+                    };
+                    entries.push((*name, value));
+                }
+                if *verb == LookupMany::Delete {
+                    let before = attributes.len();
+                    let attributes = &mut self.state.sessions[place].attributes;
+                    attributes.retain(|name, _| !names.contains(name.as_str()));
+                    return Ok(Expected::some(before - attributes.len()));
+                }
+                Ok(Expected::some(object(entries)))
+            }
+
+            Call::MoveAttribute { .. } | Call::MoveSession { .. } | Call::Age { .. }
+                if self.state.is_caller =>
+            {
+                Err(DENIED)
+            }
+            Call::MoveAttribute { ust, name } => {
+                let found = self.live(ust)?.attributes.remove(*name);
+                Ok(Expected::some(u8::from(found.is_some())))
+            }
+            Call::MoveSession { ust } => {
+                let place = self.find(ust)?;
+                self.end(place);
+                Ok(Expected::some(1))
+            }
+            Call::Age { ust, hours } => {
+                let session = self.live(ust)?;
+                session.created = session.created.plus(-hours * 3_600_000_000);
+                Ok(Expected::some(1))
+            }
+            Call::Rekey => {
+                let keys = self.keys;
+                for session in &mut self.state.sessions {
+                    for key in session.attributes.values_mut().filter_map(|attribute| attribute.key.as_mut())
+                    {
+                        if keys.contains(key) {
+                            *key = primary;
+                        }
+                    }
+                }
+                Ok(Expected::Anything)
+            }
+            Call::Grant(what) => {
+                self.state.granted.extend(kinds(what));
+                text(Some(String::new()))
+            }
+            Call::Revoke(what) => {
+                kinds(what).iter().for_each(|kind| {
+                    self.state.granted.remove(kind);
+                });
+                text(Some(String::new()))
+            }
+            Call::Role { caller } => {
+                self.state.is_caller = *caller;
+                text(None)
+            }
+            _ => Ok(Expected::Anything),
+        }
+    }
+
+    fn object(&self, place: usize) -> Result<String, &'static str> {
+        let attributes = &self.state.sessions[place].attributes;
+        let entries: Result<Vec<_>, _> =
+            attributes.iter().map(|(name, attribute)| Ok((name.as_str(), self.open(attribute)?))).collect();
+        Ok(object(entries?))
+    }
+}
+
+/// What a caller has to be granted; `None` is open to all.
+fn kind(call: &Call) -> Option<Kind> {
+    match call {
+        Call::Open { .. } | Call::EndAll { .. } | Call::EndOne { .. } | Call::List { .. } => Some(Kind::App),
+        Call::Purge | Call::Rekey => Some(Kind::Operator),
+        Call::Grant(_) | Call::Revoke(_) => Some(Kind::Owner),
+        Call::MoveAttribute { .. } | Call::MoveSession { .. } | Call::Age { .. } => None,
+        Call::Role { .. } | Call::Compare => None,
+        _ => Some(Kind::Holder),
+    }
+}
+
+fn kinds(what: &str) -> &'static [Kind] {
+    match what {
+        "holder" => &[Kind::Holder],
+        "app" => &[Kind::Holder, Kind::App],
+        "monitor" => &[Kind::Monitor],
+        _ => &[Kind::Monitor, Kind::Operator],
+    }
+}
+
+fn required_or_none(text: Name) -> Result<Name, &'static str> {
+    text.map(|text| new_name(Some(text))).transpose()
+}
+
+fn new_name(name: Name) -> Result<&'static str, &'static str> {
+    match name {
+        None | Some("") => Err(ARGUMENT),
+        Some(TOO_LONG) => Err(TOO_LONG_STATE),
+        Some(name) => Ok(name),
+    }
+}
+
+fn checked(ttl: Ttl) -> Result<Ttl, &'static str> {
+    if ttl == Ttl::Bad { Err(ARGUMENT) } else { Ok(ttl) }
+}
+
+/// The items by name, the last of a name, with their own expiration or else the call's.
+fn read_items(
+    items: &[Item],
+    expiration: Expiration,
+) -> Result<BTreeMap<&'static str, (Item, Ttl)>, &'static str> {
+    let of_call = checked(expiration.2)?;
+    let mut read = BTreeMap::new();
+    for item in items {
+        let name = new_name(item.name)?;
+        let ttl = item.expiration.map_or(Ok(of_call), |expiration| checked(expiration.2))?;
+        read.insert(name, (*item, ttl));
+    }
+    Ok(read)
+}
+
+/// Only create takes NULL for false.
+fn protection(verb: Verb, encrypt: Option<bool>) -> Option<bool> {
+    if verb == Verb::Create { Some(encrypt.unwrap_or(false)) } else { encrypt }
+}
+
+fn put(
+    session: &mut Session,
+    name: &str,
+    json: &str,
+    ttl: Ttl,
+    sealed: Option<bool>,
+    at: Window,
+    primary: u32,
+) {
+    let former = session.attributes.get(name);
+    let sealed = sealed.unwrap_or(former.is_some_and(|former| former.key.is_some()));
+    let end = match ttl {
+        Ttl::None => former.map_or(End::Never, |former| former.end),
+        ttl => end_of(ttl, at),
+    };
+    let attribute = Attribute {
+        json: json.to_owned(),
+        key: sealed.then_some(primary),
+        created: former.map_or(at, |former| former.created),
+        updated: at,
+        end,
+    };
+    session.attributes.insert(name.to_owned(), attribute);
+}
+
+fn set_expiry(attribute: &mut Attribute, ttl: Ttl, at: Window) {
+    attribute.end = end_of(ttl, at);
+    attribute.updated = at;
+}
+
+fn end_of(ttl: Ttl, at: Window) -> End {
+    match ttl {
+        Ttl::Micros(micros) => End::At(at.plus(micros)),
+        Ttl::Instant => End::Over,
+        Ttl::None | Ttl::Never | Ttl::Bad => End::Never,
+    }
+}
+
+fn capped(end: End, created: Window) -> End {
+    let cap = created.plus(CAP);
+    match end {
+        End::Over => End::Over,
+        End::At(window) => End::At(window.earlier(cap)),
+        End::Never => End::At(cap),
+    }
+}
+
+type EndAndIdle = (End, Option<Window>);
+
+fn after(ttl: Ttl, at: Window) -> Result<EndAndIdle, &'static str> {
+    match checked(ttl)? {
+        Ttl::Micros(micros) => Ok((end_of(ttl, at), Some(Window(micros, micros)))),
+        Ttl::Instant => Ok((End::Over, Some(Window(1, 1)))),
+        _ => Ok((End::Never, None)),
+    }
+}
+
+fn ends(deadline: Deadline, at: Window) -> Result<Option<EndAndIdle>, &'static str> {
+    match deadline {
+        Deadline::In((_, _, Ttl::None)) => Ok(None),
+        Deadline::In((_, _, ttl)) => after(ttl, at).map(Some),
+        Deadline::At(seconds) if seconds < 0 => Ok(Some((End::Over, Some(Window(0, 0))))),
+        Deadline::At(seconds) => {
+            let micros = seconds * 1_000_000;
+            Ok(Some((End::At(at.plus(micros)), Some(Window(micros - (at.1 - at.0), micros)))))
+        }
+        Deadline::Both => Err(ARGUMENT),
+    }
+}
+
+/// Moves a session's end, unless it would move by less than a granule.
+fn renew(session: &mut Session, asked: Option<EndAndIdle>, at: Window, outcome: &Outcome) -> Answer {
+    let (end, idle) = match asked {
+        Some(asked) => asked,
+        None => match session.idle {
+            None => (End::Never, None),
+            Some(Window(from, to)) => (End::At(Window(at.0 + from, at.1 + to)), Some(Window(from, to))),
+        },
+    };
+    let current = capped(session.end, session.created);
+    let wanted = capped(end, session.created);
+    let (End::At(now), End::At(then)) = (current, wanted) else {
+        // Over at once, with the time of the call; a short idle limit may make that a microsecond later.
+        session.end = End::Over;
+        session.attributes.clear();
+        return Ok(Expected::Time(vec![Some(Window(at.0, at.1 + 1))]));
+    };
+    let granule = idle.map_or(60_000_000, |idle| (idle.1 / 360).min(60_000_000));
+    let least = if then.0 > now.1 { then.0 - now.1 } else { (now.0 - then.1).max(0) };
+    let most = (then.1 - now.0).max(now.1 - then.0);
+    let may_stay = least < granule;
+    let may_move = most >= granule;
+    let stayed = may_stay && outcome.as_ref().is_ok_and(|text| fits(Some(now), text));
+    let moved = may_move && outcome.as_ref().is_ok_and(|text| fits(Some(then), text));
+    if moved {
+        session.seen = if stayed { session.seen.or(at) } else { at };
+        session.end = End::At(if stayed { now.or(then) } else { then });
+    }
+    let windows = [may_stay.then_some(now), may_move.then_some(then)];
+    Ok(Expected::Time(windows.into_iter().flatten().map(Some).collect()))
+}
+
+/// An object as jsonb prints it: shorter names first.
+fn object(mut entries: Vec<(&str, String)>) -> String {
+    entries.sort_by(|one, other| (one.0.len(), one.0).cmp(&(other.0.len(), other.0)));
+    let entries: Vec<_> = entries.iter().map(|(name, json)| format!("\"{name}\": {json}")).collect();
+    format!("{{{}}}", entries.join(", "))
+}
+
+fn unquoted(json: &str) -> Option<String> {
+    match json {
+        "null" => None,
+        json => {
+            Some(json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(json).to_owned())
+        }
+    }
+}
+
+fn are_equal(one: &str, other: &str) -> bool {
+    match (Number::parse(one), Number::parse(other)) {
+        (Some(one), Some(other)) => one.equals(other),
+        _ => one == other,
+    }
+}
