@@ -5,7 +5,7 @@
 export PG PG_CONFIG
 MAJORS := $(shell sed -nE 's/^([0-9]+)\..*/\1/p' scripts/postgresql.lock)
 
-.PHONY: demo test test-others test-all bench bench-short bench-purge build install lint fuzz clean
+.PHONY: demo test test-others test-all gauntlet bench bench-short bench-purge build install lint fuzz clean
 
 demo: ## build, start a throwaway server, run the real use, show what it did
 	@scripts/demo
@@ -18,6 +18,9 @@ test-others: ## the SQL surface and interleavings on the other PostgreSQL versio
 
 test-all: ## every test on every PostgreSQL version
 	@for major in $(MAJORS); do PG=$$major PG_CONFIG= scripts/test || exit 1; done
+
+gauntlet: ## half an hour of random calls, crashes and faults; SEED=n repeats one
+	@GAUNTLET=long scripts/test gauntlet
 
 bench: ## measure against what one would write or run instead; writes bench/results/
 	@scripts/bench
