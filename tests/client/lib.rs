@@ -101,17 +101,34 @@ impl Server {
 
     /// Kills every process of the server at once, as a loss of power would.
     pub fn kill(&self) -> Result {
-        let pid_file = std::fs::read_to_string(self.data().join("postmaster.pid"))?;
-        let postmaster = pid_file.lines().next().ok_or("postmaster.pid is empty")?.parse()?;
+        let postmaster = self.postmaster()?;
         // Held still, it starts no more children while they are counted.
         signal(postmaster, Signal::STOP)?;
-        let children = kill_children(postmaster);
+        let children = children(postmaster);
+        let killed = children.as_ref().map_or(Ok(()), |pids| pids.iter().try_for_each(|pid| kill(*pid)));
         // Whatever became of them, it must not stay behind held still.
         kill(postmaster)?;
-        let mut all = children?;
-        all.push(postmaster);
+        killed?;
+        self.bury(postmaster, children?)
+    }
+
+    /// Kills the postmaster alone; all other processes notice, and end.
+    pub fn kill_postmaster(&self) -> Result {
+        let postmaster = self.postmaster()?;
+        let children = children(postmaster)?;
+        kill(postmaster)?;
+        self.bury(postmaster, children)
+    }
+
+    fn postmaster(&self) -> Result<i32> {
+        let pid_file = std::fs::read_to_string(self.data().join("postmaster.pid"))?;
+        Ok(pid_file.lines().next().ok_or("postmaster.pid is empty")?.parse()?)
+    }
+
+    /// Waits for the end of all processes and removes what would keep a new server from starting.
+    fn bury(&self, postmaster: i32, children: Vec<i32>) -> Result {
         wait_until("all processes of the server are dead", SOON, || {
-            Ok(!all.iter().any(|pid| is_running(*pid)))
+            Ok(!is_running(postmaster) && !children.iter().any(|pid| is_running(*pid)))
         })?;
         // The dead that init has yet to reap would pass for a running server.
         for lock in ["data/postmaster.pid", ".s.PGSQL.5432.lock"] {
@@ -268,13 +285,9 @@ fn signal(pid: i32, signal: Signal) -> Result {
     Ok(kill_process(Pid::from_raw(pid).ok_or("no process has the id 0")?, signal)?)
 }
 
-/// Kills all children of a process and returns their ids.
-fn kill_children(pid: i32) -> Result<Vec<i32>> {
+fn children(pid: i32) -> Result<Vec<i32>> {
     let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
-    let children: Vec<i32> =
-        children.split_whitespace().map(str::parse).collect::<std::result::Result<_, _>>()?;
-    children.iter().try_for_each(|child| kill(*child))?;
-    Ok(children)
+    Ok(children.split_whitespace().map(str::parse).collect::<std::result::Result<_, _>>()?)
 }
 
 /// Whether a process is there and not a zombie.
