@@ -2,6 +2,8 @@
 //!
 //!     SEED=7 GAUNTLET=long cargo test --package sso_attr_gauntlet -- --nocapture --test-threads=1
 
+pub mod model;
+
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sso_attr_client_tests::Result;

@@ -2,8 +2,8 @@
 
 use sso_attr_client_tests::Random;
 
-use crate::call::*;
-use crate::contract::Model;
+use super::call::*;
+use super::contract::Model;
 
 const USERS: [&str; 3] = ["ann", "bob", "it's carol"];
 const KEYRINGS: [&[u32]; 6] = [&[1], &[2, 1], &[1, 2], &[3, 2, 1], &[3], &[2, 3, 1]];
@@ -51,6 +51,16 @@ fn transaction(random: &mut Random, model: &Model) -> Call {
         4 => Call::Release(random.below(2)),
         5 => Call::Rollback,
         _ => Call::Commit,
+    }
+}
+
+/// As [`next_call`], where all have one keyring that stays.
+pub fn next_call_with_one_keyring(random: &mut Random, model: &Model, label: usize) -> Call {
+    loop {
+        match next_call(random, model, label) {
+            Call::Keyring(_) => {}
+            call => return call,
+        }
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::call::{
+use super::call::{
     ADOPTABLE, Call, Deadline, Expiration, FOREIGN, Item, Lookup, LookupMany, Name, SLOTS, TOO_LONG, Ttl,
     Ust, Value, Verb,
 };
-use crate::number::Number;
+use super::number::Number;
 
 /// An instant that is known to lie between two readings of the clock, in microseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,6 +60,8 @@ pub struct Session {
     pub attributes: BTreeMap<String, Attribute>,
 }
 
+/// In place of a token that the server has issued and nobody has read.
+pub const UNKNOWN: &str = "(unknown)";
 /// `sso_attr.session_max_lifetime`.
 const CAP: i64 = 30 * 86_400_000_000;
 const DEFAULT_TTL: Ttl = Ttl::Micros(3_600_000_000);
@@ -132,7 +134,7 @@ enum Kind {
     Owner,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Model {
     state: State,
     /// The state when the transaction began, and at its savepoints.
@@ -231,6 +233,26 @@ impl Model {
             self.state.current = None;
         }
         answer.unwrap_or_else(Expected::Error)
+    }
+
+    /// What there can be when the connection is lost in the middle of a call, the likelier first: all that
+    /// the call would have done or nothing of it, and without a commit nothing of its transaction.
+    pub fn after_loss(&self, call: &Call, at: Window) -> Vec<Model> {
+        let (mut done, mut not_done) = (self.clone(), self.clone());
+        done.step(call, at, &Err("nobody knows".into()));
+        done.disconnect();
+        not_done.disconnect();
+        vec![not_done, done]
+    }
+
+    fn disconnect(&mut self) {
+        if let Some(begun) = self.begun.take() {
+            self.state = begun;
+        }
+        self.savepoints.clear();
+        self.aborted = false;
+        self.state.current = None;
+        self.state.is_caller = false;
     }
 
     /// What PostgreSQL says to transaction commands.
@@ -371,7 +393,10 @@ impl Model {
                 self.state.sessions.push(Session {
                     label: format!("s{label}"),
                     user,
-                    token: token.clone().or(outcome.clone().ok().flatten()).unwrap_or_default(),
+                    token: token
+                        .clone()
+                        .or_else(|| outcome.clone().ok().flatten())
+                        .unwrap_or_else(|| UNKNOWN.to_owned()),
                     created: at,
                     seen: at,
                     end: capped(end, at),
@@ -396,7 +421,10 @@ impl Model {
                     _ => {}
                 }
                 let token = new.map(|new| FOREIGN[new].to_owned());
-                session.token = token.clone().or(outcome.clone().ok().flatten()).unwrap_or_default();
+                session.token = token
+                    .clone()
+                    .or_else(|| outcome.clone().ok().flatten())
+                    .unwrap_or_else(|| UNKNOWN.to_owned());
                 Ok(token.map_or(Expected::Anything, Expected::some))
             }
             Call::Renew { ust, deadline } => {
@@ -810,8 +838,9 @@ fn renew(session: &mut Session, asked: Option<EndAndIdle>, at: Window, outcome: 
     let most = (then.1 - now.0).max(now.1 - then.0);
     let may_stay = least < granule;
     let may_move = most >= granule;
-    let stayed = may_stay && outcome.as_ref().is_ok_and(|text| fits(Some(now), text));
-    let moved = may_move && outcome.as_ref().is_ok_and(|text| fits(Some(then), text));
+    // Where the answer was lost, either.
+    let may_be = |window| outcome.as_ref().map_or(true, |text| fits(Some(window), text));
+    let (stayed, moved) = (may_stay && may_be(now), may_move && may_be(then));
     if moved {
         session.seen = if stayed { session.seen.or(at) } else { at };
         session.end = End::At(if stayed { now.or(then) } else { then });

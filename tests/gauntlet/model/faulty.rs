@@ -1,8 +1,8 @@
 //! A layer between client and server that does what must not happen, so that the checker is seen to
 //! find it. It strikes by what a call says, so that it strikes again when a trace is repeated.
 
-use crate::call::{Call, Lookup, Verb};
-use crate::contract::Outcome;
+use super::call::{Call, Lookup, Verb};
+use super::contract::Outcome;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fault {
@@ -35,9 +35,9 @@ impl Fault {
                 Ok(Some("true".into()))
             }
             (Fault::TornBatch, Call::WriteMany { verb: Verb::Update, ust, items, expiration, encrypt })
-                if items.len() == 3 =>
+                if items.len() > 1 =>
             {
-                let items = items[..2].to_vec();
+                let (count, items) = (items.len(), items[..items.len() - 1].to_vec());
                 let torn = Call::WriteMany {
                     verb: Verb::Update,
                     ust: *ust,
@@ -45,7 +45,7 @@ impl Fault {
                     expiration: *expiration,
                     encrypt: *encrypt,
                 };
-                run(&torn).map(|_| Some("3".into()))
+                run(&torn).map(|_| Some(count.to_string()))
             }
             (Fault::ExpiredShown, Call::MoveAttribute { ust, name })
                 if is_true(run(&Call::Lookup { verb: Lookup::Exists, ust: *ust, name: Some(name) })) =>

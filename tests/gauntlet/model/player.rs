@@ -1,44 +1,68 @@
 //! Makes calls on a server and on the model, and tells where they differ.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use postgres::{Client, SimpleQueryMessage};
-use sso_attr_client_tests::{Result, SOON, Server, wait_until};
+use sso_attr_client_tests::{Random, Result, SOON, Server, wait_until};
 
-use crate::call::{Call, micros, text};
-use crate::contract::{Attribute, End, FIRST_KEYS, Model, Outcome, Session, Window};
-use crate::faulty::Fault;
+use super::call::{Call, micros, text};
+use super::choice::next_call_with_one_keyring;
+use super::contract::{Attribute, End, FIRST_KEYS, Model, Outcome, Session, UNKNOWN, Window};
+use super::faulty::Fault;
+
+/// In place of an SQLSTATE, where the connection was closed without one.
+const CLOSED: &str = "closed";
+/// What a server says whose backends are stopped: admin_shutdown, crash_shutdown, cannot_connect_now.
+const LOST: [&str; 4] = [CLOSED, "57P01", "57P02", "57P03"];
+
+/// What became of a call.
+pub enum Played {
+    AsExpected,
+    /// What the server answered and what it should have.
+    Differs(Difference),
+    /// The connection was lost meanwhile; what there can be now.
+    Lost(Vec<Model>),
+}
+
+pub type Difference = String;
 
 pub struct Player<'a> {
     server: &'a Server,
+    database: String,
     client: Client,
     keys: &'static [u32],
     fault: Option<Fault>,
     pub model: Model,
+    /// The number of the last call of `play_until_lost`.
+    label: usize,
     /// Of every call by name: how many answered and how many were made.
     pub tally: BTreeMap<String, (usize, usize)>,
 }
 
-/// What the server answered and what it should have.
-pub type Difference = String;
-
 impl<'a> Player<'a> {
-    pub fn new(server: &'a Server, fault: Option<Fault>) -> Result<Player<'a>> {
-        let mut client = server.connect("postgres")?;
-        client.batch_execute("CREATE ROLE caller; SET client_min_messages = error")?;
-        let mut player =
-            Player { server, client, keys: &[], fault, model: Model::default(), tally: BTreeMap::new() };
+    /// Plays in a database that has the extension.
+    pub fn new(server: &'a Server, database: &str, fault: Option<Fault>) -> Result<Player<'a>> {
+        let client = server.connect(database)?;
+        let (database, model, tally) = (database.to_owned(), Model::default(), BTreeMap::new());
+        let mut player = Player { server, database, client, keys: &[], fault, model, label: 0, tally };
         player.set_keyring(FIRST_KEYS)?;
         Ok(player)
+    }
+
+    /// Goes on with another server that has the same data, or with the same one after a crash.
+    pub fn connect(&mut self, server: &'a Server) -> Result {
+        self.server = server;
+        wait_until("the server accepts connections", SOON, || {
+            Ok(server.connect(&self.database).map(|client| self.client = client).is_ok())
+        })
     }
 
     /// Back to a server without sessions and grants.
     pub fn start_afresh(&mut self) -> Result {
         if self.client.is_closed() {
-            wait_until("the server is back", SOON, || {
-                Ok(self.server.connect("postgres").map(|client| self.client = client).is_ok())
-            })?;
+            self.connect(self.server)?;
         }
         self.client.batch_execute(
             "ROLLBACK; RESET ROLE; SET client_min_messages = error;
@@ -50,15 +74,58 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
-    /// The bytes of a key are made of its id.
     fn set_keyring(&mut self, keys: &'static [u32]) -> Result {
         if self.keys != keys {
-            let lines: Vec<_> =
-                keys.iter().map(|id| format!("{id}:{}\n", format!("{id:02}").repeat(32))).collect();
-            self.server.set_keyring(&lines.concat())?;
+            self.server.set_keyring(&keyring(keys))?;
             self.keys = keys;
         }
         Ok(())
+    }
+
+    /// Makes calls at random until the connection is lost; returns the call that it was lost in, and what
+    /// there can be. `made` counts the calls of all players.
+    pub fn play_until_lost(&mut self, random: &mut Random, made: &AtomicUsize) -> Result<(Call, Vec<Model>)> {
+        for label in self.label.. {
+            self.label = label;
+            let call = next_call_with_one_keyring(random, &self.model, label);
+            match self.attempt(&call)? {
+                Played::AsExpected => made.fetch_add(1, Ordering::Relaxed),
+                Played::Differs(difference) => return Err(format!("{call:?} {difference}").into()),
+                Played::Lost(models) => return Ok((call, models)),
+            };
+        }
+        Err("there are no more numbers".into())
+    }
+
+    /// Looks which of these is there, and goes on with that one.
+    pub fn settle(&mut self, server: &'a Server, models: Vec<Model>) -> Result {
+        self.connect(server)?;
+        let mut differences = Vec::new();
+        let found =
+            wait_until("one of the states that there can be is there", Duration::from_secs(5), || {
+                differences.clear();
+                for model in &models {
+                    self.model = model.clone();
+                    match self.compare()? {
+                        None => return Ok(true),
+                        Some(difference) => differences.push(difference),
+                    }
+                }
+                // The worker may be holding rows that the comparison wants to purge.
+                Ok(false)
+            });
+        found.map_err(|error| format!("{error}:\n{}", differences.join("\nnor:\n")).into())
+    }
+
+    /// What of the sessions is otherwise on a standby.
+    pub fn compare_with(&self, standby: &mut Client) -> Result<Option<Difference>> {
+        for session in self.model.sessions() {
+            let is_readable = session.attributes.values().all(|attribute| self.model.can_open(attribute));
+            if let Some(difference) = differs(standby, session, is_readable)? {
+                return Ok(Some(difference));
+            }
+        }
+        Ok(None)
     }
 
     fn count(&mut self, call: &Call, is_answered: bool) {
@@ -71,12 +138,21 @@ impl<'a> Player<'a> {
 
     /// Makes a call; what it should not have answered is told.
     pub fn play(&mut self, call: &Call) -> Result<Option<Difference>> {
+        match self.attempt(call)? {
+            Played::AsExpected => Ok(None),
+            Played::Differs(difference) => Ok(Some(difference)),
+            Played::Lost(_) => Ok(Some("the connection was lost".into())),
+        }
+    }
+
+    /// Makes a call on a server that may crash meanwhile.
+    pub fn attempt(&mut self, call: &Call) -> Result<Played> {
         if let Call::Keyring(keys) = call {
             self.set_keyring(keys)?;
         }
         if let Call::Compare = call {
             self.count(call, !self.model.is_aborted() && !self.model.is_caller());
-            return self.compare();
+            return Ok(self.compare()?.map_or(Played::AsExpected, Played::Differs));
         }
         let (client, slots) = (&mut self.client, &self.model.slots);
         let mut run = |call: &Call| outcome(client, &call.sql(&|slot| text(&slots[slot])));
@@ -85,13 +161,18 @@ impl<'a> Player<'a> {
             Some(fault) => fault.answer(call, &mut run),
             None => run(call),
         };
+        let at = Window(from, now()? + 1);
+        if outcome.as_ref().is_err_and(|state| LOST.contains(&&**state)) {
+            return Ok(Played::Lost(self.model.after_loss(call, at)));
+        }
         self.count(call, outcome.is_ok());
-        let expected = self.model.step(call, Window(from, now()? + 1), &outcome);
-        Ok((!expected.is(&outcome)).then(|| format!("answered {outcome:?}, expected {expected:?}")))
+        let expected = self.model.step(call, at, &outcome);
+        let differs = || format!("answered {outcome:?}, expected {expected:?}");
+        Ok(if expected.is(&outcome) { Played::AsExpected } else { Played::Differs(differs()) })
     }
 
     /// Compares all that is there with the model.
-    fn compare(&mut self) -> Result<Option<Difference>> {
+    pub fn compare(&mut self) -> Result<Option<Difference>> {
         if self.model.is_aborted() || self.model.is_caller() {
             return Ok(None);
         }
@@ -145,12 +226,31 @@ impl<'a> Player<'a> {
     }
 }
 
+/// A keyring file; the bytes of a key are made of its id.
+pub fn keyring(keys: &[u32]) -> String {
+    keys.iter().map(|id| format!("{id}:{}\n", format!("{id:02}").repeat(32))).collect()
+}
+
 /// How a session differs from what is there.
 fn differs(client: &mut Client, session: &Session, is_readable: bool) -> Result<Option<Difference>> {
+    match look(client, session, is_readable) {
+        Ok(difference) => Ok(difference),
+        Err(error) => match error.as_db_error() {
+            Some(said) => Ok(Some(format!("{}: {said}", session.label))),
+            None => Err(error.into()),
+        },
+    }
+}
+
+fn look(
+    client: &mut Client,
+    session: &Session,
+    is_readable: bool,
+) -> std::result::Result<Option<Difference>, postgres::Error> {
     let token = text(&session.token);
     let wrong =
         |found: &[String], expected: &str| Some(format!("{}: {found:?}, expected {expected}", session.label));
-    if session.end == End::Over {
+    if session.end == End::Over || session.token == UNKNOWN {
         return Ok(None);
     }
     let shown = rows(
@@ -229,6 +329,6 @@ fn rows(client: &mut Client, sql: &str) -> std::result::Result<Vec<String>, post
 fn outcome(client: &mut Client, sql: &str) -> Outcome {
     match rows(client, sql) {
         Ok(mut rows) => Ok(rows.pop()),
-        Err(error) => Err(error.code().map_or_else(|| error.to_string(), |state| state.code().to_owned())),
+        Err(error) => Err(error.code().map_or(CLOSED, |state| state.code()).to_owned()),
     }
 }

@@ -2,25 +2,21 @@
 //! of a few hundred lines, every answer compared and, at intervals, all that is there. Where they
 //! differ, the shortest trace that still does is printed as SQL.
 
-mod call;
-mod choice;
-mod contract;
-mod faulty;
-mod number;
-mod player;
-
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use sso_attr_client_tests::{Random, Result, Server};
+use sso_attr_gauntlet::model::call::Call;
+use sso_attr_gauntlet::model::choice;
+use sso_attr_gauntlet::model::faulty::{FAULTS, Fault};
+use sso_attr_gauntlet::model::player::{Difference, Player};
 use sso_attr_gauntlet::{amount, seed};
 
-use call::Call;
-use faulty::{FAULTS, Fault};
-use player::{Difference, Player};
-
 /// Calls on one state, after which the next one starts with nothing.
-const CALLS_OF_A_TRACE: usize = 400;
+fn calls_of_a_trace() -> usize {
+    amount(150, 400)
+}
+
 /// Calls after which whole states are compared.
 const INTERVAL: usize = 50;
 
@@ -28,7 +24,7 @@ const INTERVAL: usize = 50;
 fn play_at_random(player: &mut Player<'_>, random: &mut Random) -> Result<Option<(Vec<Call>, Difference)>> {
     player.start_afresh()?;
     let mut trace = Vec::new();
-    for number in 1..=CALLS_OF_A_TRACE {
+    for number in 1..=calls_of_a_trace() {
         let call = choice::next_call(random, &player.model, number);
         let is_due = number % INTERVAL == 0;
         for call in [Some(call), is_due.then_some(Call::Compare)].into_iter().flatten() {
@@ -100,8 +96,9 @@ type Played = (usize, BTreeMap<String, (usize, usize)>);
 /// Makes so many calls; a difference is an error that shows the shortest trace.
 fn check(seed: u64, calls: usize, fault: Option<Fault>) -> Result<Played> {
     let server = Server::with_extension("sso_attr.purge_interval = 0\nmax_connections = 10")?;
-    let mut player = Player::new(&server, fault)?;
-    let traces = calls.div_ceil(CALLS_OF_A_TRACE);
+    server.connect("postgres")?.batch_execute("CREATE ROLE caller")?;
+    let mut player = Player::new(&server, "postgres", fault)?;
+    let traces = calls.div_ceil(calls_of_a_trace());
     for number in 0..traces as u64 {
         let mut random = Random::new(seed.wrapping_add(number));
         if let Some((trace, difference)) = play_at_random(&mut player, &mut random)? {
@@ -121,7 +118,7 @@ fn check(seed: u64, calls: usize, fault: Option<Fault>) -> Result<Played> {
 fn every_answer_and_every_state_is_the_contracts() -> Result {
     let seed = seed("model")?;
     let start = Instant::now();
-    let (traces, tally) = check(seed, amount(6_000, 100_000), None)?;
+    let (traces, tally) = check(seed, amount(4_000, 100_000), None)?;
     let calls: usize = tally.values().map(|(_, made)| made).sum();
     println!("model: {calls} calls in {traces} traces, {:.0?}", start.elapsed());
     println!("model: {tally:?}");
