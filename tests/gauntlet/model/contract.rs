@@ -245,6 +245,20 @@ impl Model {
         vec![not_done, done]
     }
 
+    /// A call that is no command of a transaction has failed for a reason that is not the contract's.
+    pub fn refuse(&mut self) {
+        self.aborted = self.begun.is_some();
+    }
+
+    /// What is committed, and what there would be if the transaction committed, where there is one.
+    pub fn prepare(&self) -> [Model; 2] {
+        let (mut rolled_back, mut committed) = (self.clone(), self.clone());
+        rolled_back.disconnect();
+        committed.begun = None;
+        committed.disconnect();
+        [rolled_back, committed]
+    }
+
     fn disconnect(&mut self) {
         if let Some(begun) = self.begun.take() {
             self.state = begun;

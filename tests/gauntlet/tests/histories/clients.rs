@@ -353,7 +353,7 @@ impl<'a> Actor<'a> {
                 self.call("SELECT sso_attr_rekey(3)", &[], Act::Other)?;
             }
             2 if self.random.one_in(8) => {
-                let (one, other) = (format!("1:{}\n", hex(&KEY)), format!("2:{}\n", "5a".repeat(32)));
+                let (one, other) = (format!("1:{}\n", hex::encode(KEY)), format!("2:{}\n", "5a".repeat(32)));
                 let ring = if self.random.one_in(2) { one.clone() + &other } else { other + &one };
                 self.stage.server.set_keyring(&ring)?;
             }
@@ -391,8 +391,4 @@ impl<'a> Actor<'a> {
         }
         Ok(())
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

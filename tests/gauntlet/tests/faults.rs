@@ -1,0 +1,481 @@
+//! What is not there when it is needed: disk, locks, connections, workers, time, the extension itself.
+//! A call that meets such a fault has done nothing, no backend dies of it, and once it is over all goes
+//! on. Random calls are made meanwhile; the model of the contract says what has to be there.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use sso_attr_client_tests::{KEY, Random, Result, SOON, Server, open_session, refusal, wait_until};
+use sso_attr_gauntlet::model::call::Call;
+use sso_attr_gauntlet::model::choice::next_call_with_one_keyring;
+use sso_attr_gauntlet::model::player::{Played, Player};
+use sso_attr_gauntlet::{amount, seed};
+
+/// A server whose database postgres has the extension and the role that players need.
+fn server(configuration: &str) -> Result<Server> {
+    let server = Server::with_extension(configuration)?;
+    server.connect("postgres")?.batch_execute("CREATE ROLE caller")?;
+    Ok(server)
+}
+
+/// A call outside a transaction: a fault that comes late then meets another call, not a COMMIT.
+fn call_of_its_own(random: &mut Random, player: &Player<'_>, label: usize) -> Call {
+    loop {
+        match next_call_with_one_keyring(random, &player.model, label) {
+            Call::Begin => {}
+            call => return call,
+        }
+    }
+}
+
+/// Plays so many calls of their own.
+fn play(player: &mut Player<'_>, random: &mut Random, labels: std::ops::Range<usize>) -> Result {
+    for label in labels {
+        let call = call_of_its_own(random, player, label);
+        if let Some(difference) = player.play(&call)? {
+            return Err(format!("{call:?}: {difference}").into());
+        }
+    }
+    Ok(())
+}
+
+fn compare(player: &mut Player<'_>) -> Result {
+    match player.play(&Call::Role { caller: false })?.or(player.compare()?) {
+        None => Ok(()),
+        Some(difference) => Err(difference.into()),
+    }
+}
+
+/// Sets a flag however the block that it belongs to is left.
+struct SetAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for SetAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_call_that_is_cancelled_or_kept_waiting_has_done_nothing() -> Result {
+    let seed = seed("cancelled")?;
+    let (calls, start) = (amount(1500, 15_000), Instant::now());
+    let server = server("sso_attr.purge_interval = 1")?;
+    let mut player = Player::new(&server, "postgres", None)?;
+    player.tolerated = &["57014", "55P03"];
+    player.execute("SET lock_timeout = '5ms'")?;
+    let (victim, stop) = (player.backend()?, AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let stop_both = SetAtEnd(&stop);
+        let until_stopped = |seed: u64, sql: fn(i32) -> String| {
+            let (stop, server) = (&stop, &server);
+            scope.spawn(move || -> std::result::Result<(), postgres::Error> {
+                let (mut client, mut random) = (server.connect("postgres")?, Random::new(seed));
+                while !stop.load(Ordering::Relaxed) {
+                    std::thread::sleep(Duration::from_micros(random.below(10_000) as u64));
+                    client.batch_execute(&sql(victim))?;
+                }
+                Ok(())
+            })
+        };
+        let cancelling = until_stopped(seed + 1, |victim| format!("SELECT pg_cancel_backend({victim})"));
+        // An idle transaction that holds rows of whatever there is.
+        let holding = until_stopped(seed + 2, |_| {
+            "BEGIN;
+             SELECT FROM sso_attr.attribute WHERE random() < 0.2 FOR UPDATE SKIP LOCKED;
+             SELECT FROM sso_attr.session WHERE random() < 0.1 FOR UPDATE SKIP LOCKED;
+             SELECT pg_sleep(0.01);
+             ROLLBACK"
+                .into()
+        });
+        let mut random = Random::new(seed);
+        play(&mut player, &mut random, 0..calls).map_err(|error| format!("SEED={seed}: {error}"))?;
+        drop(stop_both);
+        for other in [cancelling, holding] {
+            other.join().map_err(|_| "a connection panicked")??;
+        }
+        Result::Ok(())
+    })?;
+    compare(&mut player).map_err(|error| format!("SEED={seed}: {error}"))?;
+    println!("cancelled: {calls} calls, refused {:?}, {:.0?}", player.refused, start.elapsed());
+    assert_eq!(player.refused.len(), 2, "calls were cancelled, and met rows that were held");
+    Ok(())
+}
+
+/// The longest batches and the largest reads, over a session of so many attributes.
+#[test]
+fn the_longest_calls_end_soon_after_a_timeout_and_have_done_nothing() -> Result {
+    /// A third of a second on a machine that has nothing else to do, which this one need not be.
+    const BOUND: Duration = Duration::from_secs(3);
+    let seed = seed("timeouts")?;
+    let (count, rounds, start) = (amount(1000, 5000), amount(2, 10), Instant::now());
+    let server = server("sso_attr.purge_interval = 0\nautovacuum = off\nshared_buffers = 256MB")?;
+    let mut client = server.connect("postgres")?;
+    let ust = open_session(&mut client, "longest")?;
+    let items = |sealed: bool| {
+        format!(
+            "(SELECT jsonb_agg(jsonb_build_object('name', 'n' || i, 'value', i, 'encrypt', {sealed}))
+              FROM generate_series(1, {count}) AS i)"
+        )
+    };
+    client.execute(&format!("SELECT sso_attr_create_many($1, {})", items(true)), &[&ust])?;
+    // Others for the purge, and another key for rekeying.
+    let expired = open_session(&mut client, "expired")?;
+    client.execute(&format!("SELECT sso_attr_create_many($1, {}, 1e-6)", items(true)), &[&expired])?;
+    server.set_keyring(&format!("2:{}\n1:{}\n", "22".repeat(32), hex::encode(KEY)))?;
+    let names = format!("ARRAY(SELECT 'n' || i FROM generate_series(1, {count}) AS i)");
+    let object = format!("(SELECT jsonb_object_agg('n' || i, i) FROM generate_series(1, {count}) AS i)");
+    let calls = [
+        format!("sso_attr_update_many($1, {})", items(false)),
+        format!("sso_attr_set_many($1, {})", items(true)),
+        format!("sso_session_save($1, {object}, replace => true)"),
+        format!("sso_attr_delete_many($1, {names})"),
+        "sso_attr_get_all($1)".into(),
+        format!("sso_attr_get_many($1, {names})"),
+        "(SELECT count(*) FROM sso_attr_list($1))".into(),
+        "sso_session_end($1)".into(),
+        "sso_attr_purge() WHERE $1::text IS NOT NULL".into(),
+        "sso_attr_rekey() WHERE $1::text IS NOT NULL".into(),
+    ];
+    let state = "SELECT md5(string_agg(concat(a.xmin, a), ',' ORDER BY session_id, name)) || (SELECT max(s::text) FROM sso_attr.session AS s)
+                 FROM sso_attr.attribute AS a";
+    let before: String = client.query_one(state, &[])?.get(0);
+    let mut random = Random::new(seed);
+    let (mut latest, mut cancelled) = (Duration::ZERO, 0);
+    for call in &calls {
+        let mut whole = Duration::from_secs(60);
+        for round in 0..=rounds {
+            // The first time to its end.
+            let timeout = if round == 0 { whole } else { whole.mul_f64(random.below(90) as f64 / 100.0) };
+            let mut transaction = client.transaction()?;
+            transaction
+                .batch_execute(&format!("SET LOCAL statement_timeout = {}", timeout.as_millis().max(1)))?;
+            let begun = Instant::now();
+            let made = transaction.execute(&format!("SELECT {call}"), &[&ust]);
+            let taken = begun.elapsed();
+            transaction.rollback()?;
+            match made {
+                Ok(_) if round == 0 => whole = taken,
+                Ok(_) => {}
+                Err(error) => {
+                    let error = refusal::<()>(Err(error))?;
+                    assert_eq!(error.code().code(), "57014", "{call}: {error}");
+                    cancelled += 1;
+                    latest = latest.max(taken.saturating_sub(timeout));
+                }
+            }
+        }
+    }
+    let after: String = client.query_one(state, &[])?.get(0);
+    assert_eq!(after, before);
+    println!("timeouts: {cancelled} calls cancelled, the latest {latest:.0?} late, {:.0?}", start.elapsed());
+    assert!(
+        latest < BOUND && cancelled >= calls.len(),
+        "SEED={seed}: {latest:?} late, {cancelled} cancelled"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_prepared_transaction_outlives_a_crash() -> Result {
+    let seed = seed("prepared")?;
+    let (rounds, start) = (amount(2, 20), Instant::now());
+    let server = server("max_prepared_transactions = 5\nsso_attr.purge_interval = 0")?;
+    let mut player = Player::new(&server, "postgres", None)?;
+    let mut random = Random::new(seed);
+    for round in 0..rounds {
+        let context = |error| format!("SEED={seed}, round {round}: {error}");
+        play(&mut player, &mut random, 1000 * round..1000 * round + 60).map_err(context)?;
+        let is_fit = |call: &Call| {
+            use Call::{Commit, Release, Role, Rollback, RollbackTo, Savepoint, Use};
+            !matches!(
+                call,
+                Commit | Rollback | Savepoint(_) | RollbackTo(_) | Release(_) | Role { .. } | Use { .. }
+            )
+        };
+        player.play(&Call::Role { caller: false })?;
+        player.play(&Call::Begin)?;
+        for label in 1000 * round + 60..1000 * round + 80 {
+            // What fails would be the end of the transaction.
+            player.play(&Call::Savepoint(0))?;
+            let call = call_of_its_own(&mut random, &player, label);
+            if is_fit(&call) && !player.model.is_aborted() {
+                player.play(&call)?.map_or(Ok(()), |difference| Err(format!("{call:?}: {difference}")))?;
+            }
+            if player.model.is_aborted() {
+                player.play(&Call::RollbackTo(0))?;
+            }
+        }
+        let [rolled_back, committed] = player.model.prepare();
+        player.execute("PREPARE TRANSACTION 'of a player'")?;
+        server.kill()?;
+        server.start()?;
+        let commits = random.one_in(2);
+        player.settle(&server, vec![rolled_back.clone()]).map_err(context)?;
+        let verb = if commits { "COMMIT" } else { "ROLLBACK" };
+        player.execute(&format!("{verb} PREPARED 'of a player'"))?;
+        player.settle(&server, vec![if commits { committed } else { rolled_back }]).map_err(context)?;
+    }
+    println!("prepared: {rounds} crashes, {:.0?}", start.elapsed());
+    Ok(())
+}
+
+#[test]
+fn locks_that_run_out_are_an_error_and_nothing_more() -> Result {
+    let server = server("max_locks_per_transaction = 10\nmax_connections = 10\nsso_attr.purge_interval = 0")?;
+    let mut client = server.connect("postgres")?;
+    let ust = open_session(&mut client, "before")?;
+    let logins = "SELECT count(sso_session_create('user ' || i, keep_newest => 1)) FROM generate_series(1, 100000) AS i";
+    let error = refusal(client.execute(logins, &[]))?;
+    assert_eq!(error.code().code(), "53200", "{error}");
+    let left: i64 = client.query_one("SELECT count(*) FROM sso_attr.session", &[])?.get(0);
+    assert_eq!(left, 1);
+    client.execute(
+        "SELECT sso_attr_set($1, 'a', 1), sso_session_create('user 1', keep_newest => 1)",
+        &[&ust],
+    )?;
+    Ok(())
+}
+
+#[test]
+fn without_connections_and_workers_those_who_are_in_go_on() -> Result {
+    // The launcher is the one worker: nobody can visit a database.
+    let server = server(
+        "max_worker_processes = 1\nmax_connections = 5\nreserved_connections = 0\nsuperuser_reserved_connections = 0\nsso_attr.purge_interval = 1",
+    )?;
+    let mut player = Player::new(&server, "postgres", None)?;
+    let mut others = Vec::new();
+    let refused = loop {
+        match server.connect("postgres") {
+            Ok(client) => others.push(client),
+            Err(error) => break error,
+        }
+        assert!(others.len() < 10, "connections do not run out");
+    };
+    assert_eq!(refusal::<()>(Err(refused))?.code().code(), "53300");
+    let seed = seed("no connections, no workers")?;
+    play(&mut player, &mut Random::new(seed), 0..300).map_err(|error| format!("SEED={seed}: {error}"))?;
+    compare(&mut player).map_err(|error| format!("SEED={seed}: {error}"))?;
+    let log = server.log()?;
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("WARNING") || line.contains("LOG")).collect();
+    assert!(lines.len() < 40, "the log is flooded:\n{}", lines.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn the_extension_can_be_dropped_under_load() -> Result {
+    /// The functions, a table, the schema are not there; or the session is not.
+    const GONE: [&str; 4] = ["42883", "42P01", "3F000", "28000"];
+    let (rounds, start) = (amount(3, 20), Instant::now());
+    let server = server("sso_attr.purge_interval = 1")?;
+    let (stop, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let states = std::thread::scope(|scope| {
+        let stop_all = SetAtEnd(&stop);
+        let clients: Vec<_> = (0..3)
+            .map(|number| {
+                let (server, stop, answered) = (&server, &stop, &answered);
+                scope.spawn(move || {
+                    let work = || -> Result<BTreeMap<String, usize>> {
+                        let mut client = server.connect("postgres")?;
+                        let (mut states, mut ust) = (BTreeMap::new(), String::new());
+                        let calls = [
+                            "SELECT sso_attr_set($1, 'a', 1)",
+                            "SELECT sso_attr_set_many($1, '[{\"name\": \"b\", \"value\": 1}, {\"name\": \"c\", \"value\": 1, \"encrypt\": true}]')",
+                            "SELECT sso_session_save($1, '{\"a\": 2}', '{b}')",
+                            "SELECT sso_attr_get_all($1)",
+                            "SELECT sso_session_load($1)",
+                        ];
+                        for call in calls.iter().cycle().skip(number) {
+                            let made = client.execute(*call, &[&ust]);
+                            let state = match &made {
+                                Ok(_) => {
+                                    answered.fetch_add(1, Ordering::Relaxed);
+                                    "00000"
+                                }
+                                Err(error) => error.code().ok_or_else(|| error.to_string())?.code(),
+                            };
+                            *states.entry(state.to_owned()).or_default() += 1;
+                            if state != "00000" && let Ok(opened) = open_session(&mut client, "load") {
+                                // Once more with the extension there, on the connection that saw it go.
+                                ust = opened;
+                            } else if stop.load(Ordering::Relaxed) && state == "00000" {
+                                return Ok(states);
+                            }
+                        }
+                        Ok(states)
+                    };
+                    work().map_err(|error| error.to_string())
+                })
+            })
+            .collect();
+        let mut client = server.connect("postgres")?;
+        for _ in 0..rounds {
+            let so_far = answered.load(Ordering::Relaxed);
+            wait_until("clients are at work", SOON, || {
+                let is_over = clients.iter().any(|client| client.is_finished());
+                Ok(is_over || answered.load(Ordering::Relaxed) > so_far + 30)
+            })?;
+            client.batch_execute("DROP EXTENSION sso_attr")?;
+            client.batch_execute("CREATE EXTENSION sso_attr")?;
+        }
+        drop(stop_all);
+        let mut states: BTreeMap<String, usize> = BTreeMap::new();
+        for client in clients {
+            for (state, count) in client.join().map_err(|_| "a client panicked")?? {
+                *states.entry(state).or_default() += count;
+            }
+        }
+        Result::Ok(states)
+    })?;
+    println!("dropped: {rounds} times, {states:?}, {:.0?}", start.elapsed());
+    let odd: Vec<_> = states.keys().filter(|state| *state != "00000" && !GONE.contains(&&***state)).collect();
+    assert!(odd.is_empty(), "{odd:?}");
+    Ok(())
+}
+
+/// A small file system, unmounted when dropped. Only root can have one.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// For the use of a server.
+    fn mount(server: &Server, size: &str) -> Result<SmallDisk> {
+        let at = server.directory().join("small");
+        std::fs::create_dir(&at)?;
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(&at))?;
+        let disk = SmallDisk(at);
+        run(Command::new("chown").arg("--reference").arg(server.data()).arg(&disk.0))?;
+        Ok(disk)
+    }
+
+    /// Takes all that is left, or gives it back.
+    fn fill(&self) -> Result {
+        // There is no room for the last block.
+        let _ = std::io::copy(&mut std::io::repeat(0), &mut std::fs::File::create(self.0.join("filler"))?);
+        Ok(())
+    }
+
+    fn relieve(&self) -> Result {
+        Ok(std::fs::remove_file(self.0.join("filler"))?)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        if let Err(error) = run(Command::new("umount").arg("--lazy").arg(&self.0)) {
+            eprintln!("{error}");
+        }
+    }
+}
+
+fn run(command: &mut Command) -> Result {
+    let status = command.status()?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
+}
+
+#[test]
+#[ignore = "needs root, to mount a small file system"]
+fn a_full_disk_of_tables_refuses_and_loses_nothing() -> Result {
+    let seed = seed("disk full")?;
+    let (rounds, start) = (amount(2, 10), Instant::now());
+    let server = server("sso_attr.purge_interval = 0\nautovacuum = off")?;
+    let disk = SmallDisk::mount(&server, "4m")?;
+    let mut player = Player::new(&server, "postgres", None)?;
+    player.tolerated = &["53100"];
+    player.execute(&format!("CREATE TABLESPACE small LOCATION '{}'", disk.0.display()))?;
+    for table in ["attribute", "session"] {
+        player.execute(&format!("ALTER TABLE sso_attr.{table} SET TABLESPACE small"))?;
+    }
+    let mut random = Random::new(seed);
+    for round in 0..rounds {
+        let context = |error| format!("SEED={seed}, round {round}: {error}");
+        disk.fill()?;
+        let refused = player.refused.values().sum::<usize>();
+        let mut labels = 10_000 * round..10_000 * (round + 1);
+        while player.refused.values().sum::<usize>() < refused + 20 {
+            let label = labels.next().ok_or("the disk is never full")?;
+            play(&mut player, &mut random, label..label + 1).map_err(context)?;
+        }
+        disk.relieve()?;
+        compare(&mut player).map_err(context)?;
+        player.start_afresh()?;
+    }
+    println!("disk full: {rounds} times, refused {:?}, {:.0?}", player.refused, start.elapsed());
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs root, to mount a small file system"]
+fn a_full_disk_of_wal_loses_nothing_that_was_acknowledged() -> Result {
+    let seed = seed("WAL full")?;
+    let (rounds, start) = (amount(1, 5), Instant::now());
+    let server = Server::create(
+        "sso_attr.purge_interval = 0\nmax_wal_size = 32MB\nmin_wal_size = 32MB\nwal_recycle = off\nwal_init_zero = on",
+    )?;
+    let disk = SmallDisk::mount(&server, "96m")?;
+    let (wal, moved) = (server.data().join("pg_wal"), disk.0.join("pg_wal"));
+    server.run(&[
+        "sh",
+        "-c",
+        &format!("mv '{0}' '{1}' && ln -s '{1}' '{0}'", wal.display(), moved.display()),
+    ])?;
+    server.start()?;
+    server.connect("postgres")?.batch_execute("CREATE EXTENSION sso_attr; CREATE ROLE caller")?;
+    let mut player = Player::new(&server, "postgres", None)?;
+    player.tolerated = &["53100"];
+    let mut random = Random::new(seed);
+    for round in 0..rounds {
+        disk.fill()?;
+        let mut filler = server.connect("postgres")?;
+        let made = AtomicUsize::new(0);
+        let (call, models) = std::thread::scope(|scope| {
+            // WAL of others, so that the disk is full soon.
+            scope.spawn(move || {
+                let sql =
+                    "SELECT pg_logical_emit_message(false, 'filler', repeat('x', 100000)), pg_sleep(0.005)";
+                while filler.execute(sql, &[]).is_ok() {}
+            });
+            player.play_until_lost(&mut random, &made)
+        })?;
+        disk.relieve()?;
+        // It may have given up, or have come back.
+        let _ = server.stop(sso_attr_client_tests::Stop::Immediate);
+        server.start()?;
+        player
+            .settle(&server, models)
+            .map_err(|error| format!("SEED={seed}, round {round}, during {call:?}: {error}"))?;
+        player.start_afresh()?;
+    }
+    println!(
+        "WAL full: {rounds} times, {} calls, {:.0?}",
+        player.tally.values().map(|(_, made)| made).sum::<usize>(),
+        start.elapsed()
+    );
+    Ok(())
+}
+
+/// The layer that the other tests rely on: a call that is refused and has done something is noticed.
+#[test]
+fn a_refused_call_that_was_done_is_found() -> Result {
+    let server = server("sso_attr.purge_interval = 0")?;
+    let mut player = Player::new(&server, "postgres", None)?;
+    let seed = seed("a refused call")?;
+    play(&mut player, &mut Random::new(seed), 0..100)?;
+    let before = player.model.clone();
+    let mut random = Random::new(seed + 1);
+    let mut label = 1000;
+    // Until something has changed; then the ledger says that it was refused.
+    loop {
+        let call = call_of_its_own(&mut random, &player, label);
+        let Played::AsExpected = player.attempt(&call)? else { return Err("it differs".into()) };
+        if matches!(call, Call::Open { .. }) && player.compare()?.is_none() {
+            let after = std::mem::replace(&mut player.model, before.clone());
+            if player.compare()?.is_some() {
+                return Ok(());
+            }
+            player.model = after;
+        }
+        label += 1;
+    }
+}
