@@ -5,7 +5,7 @@
 export PG PG_CONFIG
 MAJORS := $(shell sed -nE 's/^([0-9]+)\..*/\1/p' scripts/postgresql.lock)
 
-.PHONY: demo test test-others test-all gauntlet bench bench-short bench-purge build install lint fuzz clean
+.PHONY: demo test test-others test-all gauntlet soak bench bench-short bench-purge build install lint fuzz clean
 
 demo: ## build, start a throwaway server, run the real use, show what it did
 	@scripts/demo
@@ -21,6 +21,9 @@ test-all: ## every test on every PostgreSQL version
 
 gauntlet: ## half an hour of random calls, crashes and faults; SEED=n repeats one
 	@GAUNTLET=long scripts/test gauntlet
+
+soak: ## twenty minutes of sessions that come and go; writes tests/gauntlet/results/
+	@scripts/soak
 
 bench: ## measure against what one would write or run instead; writes bench/results/
 	@scripts/bench
