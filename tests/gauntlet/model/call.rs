@@ -346,6 +346,15 @@ fn items(items: &[Item], with_values: bool) -> String {
     format!("jsonb_build_array({})", items.join(", "))
 }
 
+/// The id of a session, NULL where it is not live. Whether an error were raised would be up to the plan,
+/// which need not look at all.
+fn id_of(token: &str) -> String {
+    format!(
+        "(SELECT g.session_id FROM (SELECT CASE WHEN sso_session_verify({token}) THEN {token} END) AS live (token)
+          CROSS JOIN LATERAL sso_session_get(live.token) AS g WHERE live.token IS NOT NULL)"
+    )
+}
+
 /// A time as microseconds since 1970.
 pub fn micros(time: &str) -> String {
     format!("(extract(epoch FROM {time}) * 1000000)::bigint::text")
@@ -489,10 +498,10 @@ impl Call {
                 return format!(
                     "WITH moved AS (
                          UPDATE sso_attr.attribute SET expires_at = clock_timestamp() - interval '1 h'
-                         WHERE session_id = (SELECT session_id FROM sso_session_get({})) AND name = {}
+                         WHERE session_id = {} AND name = {}
                              AND expires_at > clock_timestamp() RETURNING 1)
                      SELECT count(*)::text FROM moved",
-                    token(ust),
+                    id_of(&token(ust)),
                     text(name)
                 );
             }
@@ -500,18 +509,18 @@ impl Call {
                 return format!(
                     "WITH moved AS (
                          UPDATE sso_attr.session SET expires_at = clock_timestamp() - interval '1 s'
-                         WHERE id = (SELECT session_id FROM sso_session_get({})) RETURNING 1)
+                         WHERE id = {} RETURNING 1)
                      SELECT count(*)::text FROM moved",
-                    token(ust)
+                    id_of(&token(ust))
                 );
             }
             Call::Age { ust, hours } => {
                 return format!(
                     "WITH moved AS (
                          UPDATE sso_attr.session SET created_at = created_at - interval '{hours} h'
-                         WHERE id = (SELECT session_id FROM sso_session_get({})) RETURNING 1)
+                         WHERE id = {} RETURNING 1)
                      SELECT count(*)::text FROM moved",
-                    token(ust)
+                    id_of(&token(ust))
                 );
             }
             Call::Purge => "sso_attr_purge()".into(),
