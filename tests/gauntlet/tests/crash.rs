@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use sso_attr_client_tests::{Random, Result, SOON, Server, kill, wait_until};
+use sso_attr_client_tests::{Random, Result, SOON, Server, kill, open_session, wait_until};
 use sso_attr_gauntlet::model::player::Player;
 use sso_attr_gauntlet::{amount, seed};
 
@@ -172,5 +172,33 @@ fn a_lost_acknowledgement_is_found() -> Result {
     let found = found.to_string();
     assert!(found.contains("in vain until one of the states"), "{found}");
     println!("a lost acknowledgement: {}", found.lines().next().unwrap_or_default());
+    Ok(())
+}
+
+/// A row that an index lacks, and one that is older than its table says any can be.
+#[test]
+fn damaged_storage_is_found() -> Result {
+    let server = server("sso_attr.purge_interval = 0")?;
+    let (database, index) = (database(0), "'sso_attr.attribute_pkey'::regclass");
+    let mut client = server.connect(&database)?;
+    let ust = open_session(&mut client, "damaged")?;
+    client.execute("SELECT sso_attr_create($1, 'a', 1)", &[&ust])?;
+    check_storage(&server, &database)?;
+
+    client.batch_execute(&format!(
+        "UPDATE pg_index SET indisready = false WHERE indexrelid = {index};
+         INSERT INTO sso_attr.attribute (session_id, name, value, created_at, updated_at)
+             SELECT session_id, 'b', '1', now(), now() FROM sso_attr.attribute;
+         UPDATE pg_index SET indisready = true WHERE indexrelid = {index}"
+    ))?;
+    let Err(found) = check_storage(&server, &database) else { return Err("no row is missed".into()) };
+    assert!(format!("{found:?}").contains("lacks matching index tuple"), "{found:?}");
+
+    client.batch_execute(
+        "REINDEX TABLE sso_attr.attribute;
+         UPDATE pg_class SET relfrozenxid = pg_current_xact_id()::xid WHERE oid = 'sso_attr.attribute'::regclass",
+    )?;
+    let Err(found) = check_storage(&server, &database) else { return Err("no row is too old".into()) };
+    assert!(found.to_string().contains("precedes relation freeze threshold"), "{found:?}");
     Ok(())
 }
