@@ -264,6 +264,43 @@ pub enum Call {
         names: Vec<Name>,
     },
 
+    CreateUser {
+        username: Name,
+        password: Name,
+        user: &'static str,
+    },
+    /// Opens a session where it is not refused.
+    Login {
+        into: usize,
+        label: usize,
+        username: Name,
+        password: Name,
+        expiration: Expiration,
+        ust: Option<usize>,
+        keep_newest: Option<i32>,
+    },
+    VerifyUser {
+        username: Name,
+        password: Name,
+    },
+    SetPassword {
+        username: Name,
+        password: Name,
+        keep: Option<Ust>,
+    },
+    Lock {
+        username: Name,
+    },
+    Unlock {
+        username: Name,
+    },
+    DeleteUser {
+        username: Name,
+    },
+    UserExists {
+        username: Name,
+    },
+
     /// The table changed by hand: an attribute's end is an hour ago.
     MoveAttribute {
         ust: Ust,
@@ -494,6 +531,31 @@ impl Call {
                 format!("sso_attr_{verb}_many({}, {})", token(ust), array(names))
             }
 
+            Call::CreateUser { username, password, user } => {
+                format!("sso_user_create({}, {}, {})", or_null(*username), or_null(*password), text(user))
+            }
+            Call::Login { label, username, password, expiration, ust, keep_newest, .. } => format!(
+                "sso_user_login({}, {}, user_agent => 's{label}', expiration => {}, ust => {}, keep_newest => {})",
+                or_null(*username),
+                or_null(*password),
+                expiration.0,
+                or_null(ust.map(|ust| FOREIGN[ust])),
+                keep_newest.map_or("NULL".into(), |keep| keep.to_string()),
+            ),
+            Call::VerifyUser { username, password } => {
+                format!("sso_user_verify({}, {})", or_null(*username), or_null(*password))
+            }
+            Call::SetPassword { username, password, keep } => format!(
+                "sso_user_set_password({}, {}, {})",
+                or_null(*username),
+                or_null(*password),
+                keep.as_ref().map_or("NULL".into(), token)
+            ),
+            Call::Lock { username } => format!("sso_user_lock({})", or_null(*username)),
+            Call::Unlock { username } => format!("sso_user_unlock({})", or_null(*username)),
+            Call::DeleteUser { username } => format!("sso_user_delete({})", or_null(*username)),
+            Call::UserExists { username } => format!("sso_user_exists({})", or_null(*username)),
+
             Call::MoveAttribute { ust, name } => {
                 return format!(
                     "WITH moved AS (
@@ -534,7 +596,7 @@ impl Call {
     /// The slot that takes the token which this returns.
     pub fn fills(&self) -> Option<usize> {
         match self {
-            Call::Open { into, .. } | Call::Rotate { into, .. } => Some(*into),
+            Call::Open { into, .. } | Call::Login { into, .. } | Call::Rotate { into, .. } => Some(*into),
             _ => None,
         }
     }

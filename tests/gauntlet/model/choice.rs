@@ -7,7 +7,10 @@ use super::contract::Model;
 
 const USERS: [&str; 3] = ["ann", "bob", "it's carol"];
 const KEYRINGS: [&[u32]; 6] = [&[1], &[2, 1], &[1, 2], &[3, 2, 1], &[3], &[2, 3, 1]];
-const KINDS: [&str; 4] = ["holder", "app", "monitor", "operator"];
+const KINDS: [&str; 5] = ["holder", "app", "login", "monitor", "operator"];
+/// Two of them are the same.
+const USERNAMES: [&str; 4] = ["Ann", "ANN", "Ünal", "bob"];
+const PASSWORDS: [&str; 3] = ["a long password", "another é password", "short"];
 const SUMMANDS: [&str; 6] = ["1", "1", "2.50", "-3", "NULL", "'NaN'"];
 
 /// `label` is a number that no other call has.
@@ -33,7 +36,8 @@ pub fn next_call(random: &mut Random, model: &Model, label: usize) -> Call {
         0..=9 => transaction(random, model),
         10..=29 => session(random, model, label),
         30..=59 => attribute(random, model),
-        60..=84 => batch(random, model),
+        60..=79 => batch(random, model),
+        80..=84 => user_call(random, model, label),
         85..=87 => by_hand(random, model),
         88..=96 if model.is_caller() => Call::Role { caller: false },
         88..=91 => operation(random),
@@ -107,6 +111,40 @@ fn session(random: &mut Random, model: &Model, label: usize) -> Call {
         22 => Call::CurrentUser,
         23 => Call::CurrentAttribute { name: name(random) },
         _ => Call::Verify { ust },
+    }
+}
+
+fn user_call(random: &mut Random, model: &Model, label: usize) -> Call {
+    let odd = random.pick(&[None, Some(""), Some(TOO_LONG), Some("nobody")]);
+    let known: Vec<_> = model.users().map(|user| user.username).collect();
+    let username = match random.below(12) {
+        0 => *odd,
+        1..=8 if !known.is_empty() => Some(*random.pick(&known)),
+        _ => Some(*random.pick(&USERNAMES)),
+    };
+    // Mostly one and the same, or else few would be right.
+    let password = if random.one_in(3) { random.pick(&PASSWORDS) } else { &PASSWORDS[0] };
+    let password = (!random.one_in(20)).then_some(*password);
+    match random.below(12) {
+        0..=2 => {
+            let user = *random.pick(&USERS);
+            Call::CreateUser { username, password, user }
+        }
+        3..=5 => Call::Login {
+            into: random.below(SLOTS),
+            label,
+            username,
+            password,
+            expiration: expiration(random),
+            ust: random.one_in(4).then(|| foreign(random)),
+            keep_newest: random.one_in(4).then(|| *random.pick(&[1, 2, 0])),
+        },
+        6 => Call::VerifyUser { username, password },
+        7 => Call::SetPassword { username, password, keep: random.one_in(3).then(|| ust(random, model)) },
+        8 => Call::Lock { username },
+        9 => Call::Unlock { username },
+        10 => Call::DeleteUser { username },
+        _ => Call::UserExists { username },
     }
 }
 

@@ -60,6 +60,15 @@ pub struct Session {
     pub attributes: BTreeMap<String, Attribute>,
 }
 
+#[derive(Debug, Clone)]
+pub struct User {
+    pub username: &'static str,
+    pub id: &'static str,
+    password: &'static str,
+    pub failures: u32,
+    pub is_locked: bool,
+}
+
 /// In place of a token that the server has issued and nobody has read.
 pub const UNKNOWN: &str = "(unknown)";
 /// `sso_attr.session_max_lifetime`.
@@ -76,6 +85,8 @@ pub enum Expected {
     Error(&'static str),
     /// Never, or a time within one of these.
     Time(Vec<Option<Window>>),
+    /// A token that the server has issued.
+    Token,
     /// Anything but an error.
     Anything,
 }
@@ -90,6 +101,7 @@ impl Expected {
             (Expected::Text(expected), Ok(text)) => expected == text,
             (Expected::Error(expected), Err(state)) => expected == state,
             (Expected::Time(windows), Ok(text)) => windows.iter().any(|window| fits(*window, text)),
+            (Expected::Token, Ok(Some(token))) => token.starts_with("sso_") && token.len() == 68,
             (Expected::Anything, Ok(_)) => true,
             _ => false,
         }
@@ -118,6 +130,8 @@ const DENIED: &str = "42501";
 #[derive(Debug, Clone, Default)]
 struct State {
     sessions: Vec<Session>,
+    /// By the name in lower case.
+    users: BTreeMap<String, User>,
     /// The session that an adopted token leads to, or once led to.
     adopted: BTreeMap<&'static str, usize>,
     current: Option<String>,
@@ -129,6 +143,7 @@ struct State {
 enum Kind {
     Holder,
     App,
+    Login,
     Monitor,
     Operator,
     Owner,
@@ -198,6 +213,10 @@ impl Model {
 
     pub fn sessions(&self) -> impl Iterator<Item = &Session> {
         self.state.sessions.iter()
+    }
+
+    pub fn users(&self) -> impl Iterator<Item = &User> {
+        self.state.users.values()
     }
 
     pub fn can_open(&self, attribute: &Attribute) -> bool {
@@ -377,6 +396,73 @@ impl Model {
         Ok(())
     }
 
+    #[allow(clippy::too_many_arguments, reason = "they are the SQL function's")]
+    fn open_session(
+        &mut self,
+        label: usize,
+        user: Name,
+        (end, idle): EndAndIdle,
+        ust: Option<usize>,
+        keep_newest: Option<i32>,
+        at: Window,
+        outcome: &Outcome,
+    ) -> Answer {
+        let place = self.state.sessions.len();
+        if let Some(ust) = ust {
+            self.adopt(FOREIGN[ust], place)?;
+        }
+        if let (Some(user), Some(keep)) = (user, keep_newest) {
+            for over in self.of_user(user).into_iter().skip(keep as usize - 1) {
+                self.end(over);
+            }
+        }
+        let token = ust.map(|ust| FOREIGN[ust].to_owned());
+        self.state.sessions.push(Session {
+            label: format!("s{label}"),
+            user,
+            token: token
+                .clone()
+                .or_else(|| outcome.clone().ok().flatten())
+                .unwrap_or_else(|| UNKNOWN.to_owned()),
+            created: at,
+            seen: at,
+            end: capped(end, at),
+            idle,
+            attributes: BTreeMap::new(),
+        });
+        Ok(token.map_or(Expected::Token, Expected::some))
+    }
+
+    /// Ends all sessions of a user, except one that must be there; returns how many.
+    fn end_others(&mut self, user: &str, keep: Option<&Ust>) -> Result<usize, &'static str> {
+        // NULL keeps none.
+        let kept = match keep.and_then(|keep| self.token(keep)) {
+            None => None,
+            Some(token) => {
+                let kept = self.find_token(token).ok_or(NOT_LIVE)?;
+                if self.state.sessions[kept].user != Some(user) {
+                    return Err(NOT_LIVE);
+                }
+                Some(kept)
+            }
+        };
+        let over: Vec<_> = self.of_user(user).into_iter().filter(|place| Some(*place) != kept).collect();
+        over.iter().for_each(|place| self.end(*place));
+        Ok(over.len())
+    }
+
+    /// The id of a user whose password that is and who is not locked; a wrong one is counted.
+    fn authenticate(&mut self, username: Name, password: Name) -> Name {
+        let (username, password) = (username?, password?);
+        let user = self.state.users.get_mut(&username.to_lowercase()).filter(|user| !user.is_locked)?;
+        user.failures = if user.password == password { 0 } else { user.failures + 1 };
+        (user.failures == 0).then_some(user.id)
+    }
+
+    fn user(&mut self, username: Name) -> Result<&mut User, &'static str> {
+        self.state.users.get_mut(&new_name(username)?.to_lowercase()).ok_or(MISSING)
+    }
+
     fn open(&self, attribute: &Attribute) -> Result<String, &'static str> {
         if self.can_open(attribute) { Ok(attribute.json.clone()) } else { Err(NO_KEY) }
     }
@@ -394,30 +480,7 @@ impl Model {
                 if keep_newest.is_some() && user.is_none() {
                     return Err(ARGUMENT);
                 }
-                let place = self.state.sessions.len();
-                if let Some(ust) = ust {
-                    self.adopt(FOREIGN[*ust], place)?;
-                }
-                if let (Some(user), Some(keep)) = (user, keep_newest) {
-                    for over in self.of_user(user).into_iter().skip(*keep as usize - 1) {
-                        self.end(over);
-                    }
-                }
-                let token = ust.map(|ust| FOREIGN[ust].to_owned());
-                self.state.sessions.push(Session {
-                    label: format!("s{label}"),
-                    user,
-                    token: token
-                        .clone()
-                        .or_else(|| outcome.clone().ok().flatten())
-                        .unwrap_or_else(|| UNKNOWN.to_owned()),
-                    created: at,
-                    seen: at,
-                    end: capped(end, at),
-                    idle,
-                    attributes: BTreeMap::new(),
-                });
-                Ok(token.map_or(Expected::Anything, Expected::some))
+                self.open_session(*label, user, (end, idle), *ust, *keep_newest, at, outcome)
             }
             Call::Rotate { ust, user, new, .. } => {
                 let user = required_or_none(*user)?;
@@ -439,7 +502,7 @@ impl Model {
                     .clone()
                     .or_else(|| outcome.clone().ok().flatten())
                     .unwrap_or_else(|| UNKNOWN.to_owned());
-                Ok(token.map_or(Expected::Anything, Expected::some))
+                Ok(token.map_or(Expected::Token, Expected::some))
             }
             Call::Renew { ust, deadline } => {
                 let asked = ends(*deadline, at)?;
@@ -477,21 +540,7 @@ impl Model {
             }
             Call::EndAll { user, keep } => {
                 let user = required_or_none(*user)?.ok_or(ARGUMENT)?;
-                // NULL keeps none.
-                let kept = match keep.as_ref().and_then(|keep| self.token(keep)) {
-                    None => None,
-                    Some(token) => {
-                        let kept = self.find_token(token).ok_or(NOT_LIVE)?;
-                        if self.state.sessions[kept].user != Some(user) {
-                            return Err(NOT_LIVE);
-                        }
-                        Some(kept)
-                    }
-                };
-                let over: Vec<_> =
-                    self.of_user(user).into_iter().filter(|place| Some(*place) != kept).collect();
-                over.iter().for_each(|place| self.end(*place));
-                Ok(Expected::some(over.len()))
+                Ok(Expected::some(self.end_others(user, keep.as_ref())?))
             }
             Call::EndOne { user, owner, nth } => {
                 let user = required_or_none(*user)?.ok_or(ARGUMENT)?;
@@ -646,6 +695,65 @@ impl Model {
                 Ok(Expected::some(object(entries)))
             }
 
+            Call::CreateUser { username, password, user } => {
+                let username = new_name(*username)?;
+                let password = new_password(*password)?;
+                let key = username.to_lowercase();
+                let is_taken = |(known, other): (&String, &User)| *known == key || other.id == *user;
+                if self.state.users.iter().any(is_taken) {
+                    return Err(EXISTS);
+                }
+                let new = User { username, id: user, password, failures: 0, is_locked: false };
+                self.state.users.insert(key, new);
+                Ok(Expected::some(user))
+            }
+            Call::Login { label, username, password, expiration, ust, keep_newest, .. } => {
+                let ttl = if expiration.2 == Ttl::None { DEFAULT_TTL } else { expiration.2 };
+                let ends = after(ttl, at)?;
+                if keep_newest.is_some_and(|keep| keep < 1) || ust.is_some_and(|ust| ust >= ADOPTABLE) {
+                    return Err(ARGUMENT);
+                }
+                match self.authenticate(*username, *password) {
+                    None => text(None),
+                    user => self.open_session(*label, user, ends, *ust, *keep_newest, at, outcome),
+                }
+            }
+            Call::VerifyUser { username, password } => {
+                Ok(Expected::some(self.authenticate(*username, *password).is_some()))
+            }
+            Call::SetPassword { username, password, keep } => {
+                new_name(*username)?;
+                let password = new_password(*password)?;
+                if matches!(keep, Some(Ust::Malformed | Ust::Foreign(ADOPTABLE..))) {
+                    return Err(NOT_LIVE);
+                }
+                let user = self.user(*username)?;
+                (user.password, user.failures) = (password, 0);
+                let id = user.id;
+                self.end_others(id, keep.as_ref())?;
+                text(Some(String::new()))
+            }
+            Call::Lock { username } => {
+                self.user(*username)?.is_locked = true;
+                Ok(Expected::some(true))
+            }
+            Call::Unlock { username } => {
+                let user = self.user(*username)?;
+                (user.is_locked, user.failures) = (false, 0);
+                Ok(Expected::some(true))
+            }
+            Call::DeleteUser { username } => {
+                let deleted = self.state.users.remove(&username.ok_or(ARGUMENT)?.to_lowercase());
+                if let Some(user) = &deleted {
+                    self.end_others(user.id, None)?;
+                }
+                Ok(Expected::some(deleted.is_some()))
+            }
+            Call::UserExists { username } => {
+                let key = username.ok_or(ARGUMENT)?.to_lowercase();
+                Ok(Expected::some(self.state.users.contains_key(&key)))
+            }
+
             Call::MoveAttribute { .. } | Call::MoveSession { .. } | Call::Age { .. }
                 if self.state.is_caller =>
             {
@@ -712,6 +820,14 @@ impl Model {
 fn kind(call: &Call) -> Option<Kind> {
     match call {
         Call::Open { .. } | Call::EndAll { .. } | Call::EndOne { .. } | Call::List { .. } => Some(Kind::App),
+        Call::CreateUser { .. }
+        | Call::Login { .. }
+        | Call::VerifyUser { .. }
+        | Call::SetPassword { .. }
+        | Call::Lock { .. }
+        | Call::Unlock { .. }
+        | Call::DeleteUser { .. }
+        | Call::UserExists { .. } => Some(Kind::Login),
         Call::Purge | Call::Rekey => Some(Kind::Operator),
         Call::Grant(_) | Call::Revoke(_) => Some(Kind::Owner),
         Call::MoveAttribute { .. } | Call::MoveSession { .. } | Call::Age { .. } => None,
@@ -724,6 +840,7 @@ fn kinds(what: &str) -> &'static [Kind] {
     match what {
         "holder" => &[Kind::Holder],
         "app" => &[Kind::Holder, Kind::App],
+        "login" => &[Kind::Login],
         "monitor" => &[Kind::Monitor],
         _ => &[Kind::Monitor, Kind::Operator],
     }
@@ -739,6 +856,10 @@ fn new_name(name: Name) -> Result<&'static str, &'static str> {
         Some(TOO_LONG) => Err(TOO_LONG_STATE),
         Some(name) => Ok(name),
     }
+}
+
+fn new_password(password: Name) -> Result<&'static str, &'static str> {
+    password.filter(|password| password.len() >= 8).ok_or(ARGUMENT)
 }
 
 fn checked(ttl: Ttl) -> Result<Ttl, &'static str> {

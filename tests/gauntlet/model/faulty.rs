@@ -35,7 +35,13 @@ impl Fault {
                 Ok(Some("true".into()))
             }
             (Fault::TornBatch, Call::WriteMany { verb: Verb::Update, ust, items, expiration, encrypt })
-                if items.len() > 1 =>
+                if items.len() > 1
+                    && items[items.len() - 1].expiration.is_none()
+                    && is_true(run(&Call::Lookup {
+                        verb: Lookup::Exists,
+                        ust: *ust,
+                        name: items[items.len() - 1].name,
+                    })) =>
             {
                 let (count, items) = (items.len(), items[..items.len() - 1].to_vec());
                 let torn = Call::WriteMany {

@@ -17,6 +17,17 @@ const CLOSED: &str = "closed";
 /// What a server says whose backends are stopped: admin_shutdown, crash_shutdown, cannot_connect_now.
 const LOST: [&str; 4] = [CLOSED, "57P01", "57P02", "57P03"];
 
+/// A server whose database postgres has the extension and the role that players call as. Passwords are
+/// hashed as fast as can be, and nobody has to wait after failures.
+pub fn server(configuration: &str) -> Result<Server> {
+    let server = Server::with_extension(&format!("{QUICK_LOGINS}\n{configuration}"))?;
+    server.connect("postgres")?.batch_execute("CREATE ROLE caller")?;
+    Ok(server)
+}
+
+pub const QUICK_LOGINS: &str =
+    "sso_attr.password_memory = 1024\nsso_attr.password_passes = 1\nsso_attr.login_attempts = 0";
+
 /// What became of a call.
 pub enum Played {
     AsExpected,
@@ -82,8 +93,8 @@ impl<'a> Player<'a> {
         }
         self.client.batch_execute(
             "ROLLBACK; RESET ROLE; SET client_min_messages = error;
-             SELECT sso_attr_revoke('caller', what) FROM unnest('{app,operator}'::text[]) AS what;
-             TRUNCATE sso_attr.session CASCADE",
+             SELECT sso_attr_revoke('caller', what) FROM unnest('{app,login,operator}'::text[]) AS what;
+             TRUNCATE sso_attr.session, sso_attr.attribute, sso_attr.user",
         )?;
         self.set_keyring(FIRST_KEYS)?;
         self.model = Model::default();
@@ -215,6 +226,18 @@ impl<'a> Player<'a> {
         for session in self.model.sessions() {
             let is_readable = session.attributes.values().all(|attribute| self.model.can_open(attribute));
             problems.extend(differs(&mut self.client, session, is_readable)?);
+        }
+        let users: Vec<_> = self
+            .model
+            .users()
+            .map(|user| format!("{}|{}|{}|{}", user.username, user.id, user.failures, user.is_locked))
+            .collect();
+        let found = rows(
+            &mut self.client,
+            "SELECT format('%s|%s|%s|%s', username, user_id, failures, locked::text) FROM sso_user_list()",
+        )?;
+        if found != users {
+            problems.push(format!("users {found:?}, expected {users:?}"));
         }
         // Sessions that were made older by hand are passed over by the purge, which goes by their ids.
         let young = "created_at > clock_timestamp() - interval '30 d'";

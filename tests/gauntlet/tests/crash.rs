@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use sso_attr_client_tests::{Random, Result, SOON, Server, kill, open_session, wait_until};
-use sso_attr_gauntlet::model::player::Player;
+use sso_attr_gauntlet::model::player::{Player, QUICK_LOGINS};
 use sso_attr_gauntlet::{amount, seed};
 
 const CLIENTS: usize = 3;
@@ -28,7 +28,7 @@ fn database(number: usize) -> String {
 }
 
 fn server(configuration: &str) -> Result<Server> {
-    let server = Server::create(configuration)?;
+    let server = Server::create(&format!("{QUICK_LOGINS}\n{configuration}"))?;
     server.start()?;
     let mut client = server.connect("postgres")?;
     client.batch_execute("CREATE ROLE caller")?;

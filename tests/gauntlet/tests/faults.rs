@@ -11,15 +11,8 @@ use std::time::{Duration, Instant};
 use sso_attr_client_tests::{KEY, Random, Result, SOON, Server, open_session, refusal, wait_until};
 use sso_attr_gauntlet::model::call::Call;
 use sso_attr_gauntlet::model::choice::next_call_with_one_keyring;
-use sso_attr_gauntlet::model::player::{Played, Player};
+use sso_attr_gauntlet::model::player::{Played, Player, QUICK_LOGINS, server};
 use sso_attr_gauntlet::{amount, seed};
-
-/// A server whose database postgres has the extension and the role that players need.
-fn server(configuration: &str) -> Result<Server> {
-    let server = Server::with_extension(configuration)?;
-    server.connect("postgres")?.batch_execute("CREATE ROLE caller")?;
-    Ok(server)
-}
 
 /// A call outside a transaction: a fault that comes late then meets another call, not a COMMIT.
 fn call_of_its_own(random: &mut Random, player: &Player<'_>, label: usize) -> Call {
@@ -410,9 +403,9 @@ fn a_full_disk_of_tables_refuses_and_loses_nothing() -> Result {
 fn a_full_disk_of_wal_loses_nothing_that_was_acknowledged() -> Result {
     let seed = seed("WAL full")?;
     let (rounds, start) = (amount(1, 5), Instant::now());
-    let server = Server::create(
-        "sso_attr.purge_interval = 0\nmax_wal_size = 32MB\nmin_wal_size = 32MB\nwal_recycle = off\nwal_init_zero = on",
-    )?;
+    let server = Server::create(&format!(
+        "{QUICK_LOGINS}\nsso_attr.purge_interval = 0\nmax_wal_size = 32MB\nmin_wal_size = 32MB\nwal_recycle = off\nwal_init_zero = on"
+    ))?;
     let disk = SmallDisk::mount(&server, "96m")?;
     let (wal, moved) = (server.data().join("pg_wal"), disk.0.join("pg_wal"));
     server.run(&[

@@ -9,7 +9,7 @@ use sso_attr_client_tests::{Random, Result, Server};
 use sso_attr_gauntlet::model::call::Call;
 use sso_attr_gauntlet::model::choice;
 use sso_attr_gauntlet::model::faulty::{FAULTS, Fault};
-use sso_attr_gauntlet::model::player::{Difference, Player};
+use sso_attr_gauntlet::model::player::{Difference, Player, server};
 use sso_attr_gauntlet::{amount, seed};
 
 /// Calls on one state, after which the next one starts with nothing.
@@ -19,6 +19,7 @@ fn calls_of_a_trace() -> usize {
 
 /// Calls after which whole states are compared.
 const INTERVAL: usize = 50;
+const CONFIGURATION: &str = "sso_attr.purge_interval = 0\nmax_connections = 10";
 
 /// Plays calls at random until the model differs or there were enough; returns the trace up to there.
 fn play_at_random(player: &mut Player<'_>, random: &mut Random) -> Result<Option<(Vec<Call>, Difference)>> {
@@ -94,10 +95,8 @@ fn script(trace: &[Call]) -> String {
 type Played = (usize, BTreeMap<String, (usize, usize)>);
 
 /// Makes so many calls; a difference is an error that shows the shortest trace.
-fn check(seed: u64, calls: usize, fault: Option<Fault>) -> Result<Played> {
-    let server = Server::with_extension("sso_attr.purge_interval = 0\nmax_connections = 10")?;
-    server.connect("postgres")?.batch_execute("CREATE ROLE caller")?;
-    let mut player = Player::new(&server, "postgres", fault)?;
+fn check(server: &Server, seed: u64, calls: usize, fault: Option<Fault>) -> Result<Played> {
+    let mut player = Player::new(server, "postgres", fault)?;
     let traces = calls.div_ceil(calls_of_a_trace());
     for number in 0..traces as u64 {
         let mut random = Random::new(seed.wrapping_add(number));
@@ -117,8 +116,9 @@ fn check(seed: u64, calls: usize, fault: Option<Fault>) -> Result<Played> {
 #[test]
 fn every_answer_and_every_state_is_the_contracts() -> Result {
     let seed = seed("model")?;
+    let server = server(CONFIGURATION)?;
     let start = Instant::now();
-    let (traces, tally) = check(seed, amount(4_000, 100_000), None)?;
+    let (traces, tally) = check(&server, seed, amount(4_000, 100_000), None)?;
     let calls: usize = tally.values().map(|(_, made)| made).sum();
     println!("model: {calls} calls in {traces} traces, {:.0?}", start.elapsed());
     println!("model: {tally:?}");
@@ -128,8 +128,9 @@ fn every_answer_and_every_state_is_the_contracts() -> Result {
 #[test]
 fn each_fault_of_the_layer_in_between_is_found_and_its_trace_is_short() -> Result {
     let seed = seed("faults of the model check")?;
+    let server = server(CONFIGURATION)?;
     for fault in FAULTS {
-        let Err(found) = check(seed, 100_000, Some(fault)) else {
+        let Err(found) = check(&server, seed, 100_000, Some(fault)) else {
             return Err(format!("{fault:?} is not found").into());
         };
         let found = found.to_string();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use sso_attr_client_tests::{Random, Result, SOON, Server, wait_until};
 use sso_attr_gauntlet::model::choice::next_call_with_one_keyring;
 use sso_attr_gauntlet::model::contract::{FIRST_KEYS, Model};
-use sso_attr_gauntlet::model::player::{Played, Player, keyring};
+use sso_attr_gauntlet::model::player::{Played, Player, keyring, server};
 use sso_attr_gauntlet::{amount, seed};
 
 const CALLS: usize = 300;
@@ -15,9 +15,8 @@ const CALLS: usize = 300;
 /// Plays on a primary until it is killed, looking at the standby all the while; then on the standby.
 /// Returns the number of calls and of looks.
 fn play(seed: u64, configuration_of_standby: &str, commit: &str) -> Result<(usize, usize)> {
-    let primary = Server::with_extension("sso_attr.purge_interval = 1")?;
+    let primary = server("sso_attr.purge_interval = 1")?;
     let mut operator = primary.connect("postgres")?;
-    operator.batch_execute("CREATE ROLE caller")?;
     let standby = Server::standby_of(&primary)?;
     standby.configure(configuration_of_standby)?;
     standby.set_keyring(&keyring(FIRST_KEYS))?;
