@@ -236,7 +236,7 @@ fn locks_that_run_out_are_an_error_and_nothing_more() -> Result {
 fn without_connections_and_workers_those_who_are_in_go_on() -> Result {
     // The launcher is the one worker: nobody can visit a database.
     let server = server(
-        "max_worker_processes = 1\nmax_connections = 5\nreserved_connections = 0\nsuperuser_reserved_connections = 0\nsso_attr.purge_interval = 1",
+        "max_worker_processes = 1\nmax_connections = 5\nsuperuser_reserved_connections = 0\nsso_attr.purge_interval = 1",
     )?;
     let mut player = Player::new(&server, "postgres", None)?;
     let mut others = Vec::new();
