@@ -1,6 +1,6 @@
 //! Clients at work on the same sessions, each at one isolation level, and what they record.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use postgres::types::ToSql;
@@ -23,6 +23,8 @@ pub struct Stage<'a> {
     ust: String,
     /// Tokens that clients have been given.
     tokens: Mutex<Vec<(String, String)>>,
+    /// Held by whoever replaces the keyring.
+    keyring: Mutex<()>,
     round: u64,
 }
 
@@ -42,7 +44,14 @@ type Sql<T> = std::result::Result<T, postgres::Error>;
 pub fn play(server: &Server, seed: u64, clients: usize, calls: usize) -> Result<Vec<Record>> {
     let mut client = server.connect("postgres")?;
     let ust = client.query_one("SELECT sso_session_create(expiration => 86400)", &[])?.get(0);
-    let stage = Stage { server, begun: Instant::now(), ust, tokens: Mutex::default(), round: seed };
+    let stage = Stage {
+        server,
+        begun: Instant::now(),
+        ust,
+        tokens: Mutex::default(),
+        keyring: Mutex::default(),
+        round: seed,
+    };
     for name in 0..NAMES {
         let names = [format!("w{name}"), format!("r{name}")];
         let sealed = name == 0;
@@ -253,7 +262,7 @@ impl<'a> Actor<'a> {
     }
 
     fn any_token(&mut self) -> (String, String) {
-        let tokens = self.stage.tokens.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let tokens = self.stage.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         // The last ones: others are dead, which is worth a look now and then.
         let among = if self.random.one_in(4) { tokens.len() } else { tokens.len().min(8) };
         match among {
@@ -276,7 +285,7 @@ impl<'a> Actor<'a> {
             },
         )?;
         if let Some(token) = given {
-            let mut tokens = self.stage.tokens.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut tokens = self.stage.tokens.lock().unwrap_or_else(PoisonError::into_inner);
             tokens.push((token, user));
         }
         Ok(is_done)
@@ -355,6 +364,7 @@ impl<'a> Actor<'a> {
             2 if self.random.one_in(8) => {
                 let (one, other) = (format!("1:{}\n", hex::encode(KEY)), format!("2:{}\n", "5a".repeat(32)));
                 let ring = if self.random.one_in(2) { one.clone() + &other } else { other + &one };
+                let _turn = self.stage.keyring.lock().unwrap_or_else(PoisonError::into_inner);
                 self.stage.server.set_keyring(&ring)?;
             }
             _ => self.read(0)?,
@@ -376,7 +386,7 @@ impl<'a> Actor<'a> {
                    FROM generate_series(0, 2) AS i";
         self.ask(sql, &[&ust], |row| Act::Left { values: row.get(0) })?;
         self.see_batch()?;
-        let tokens = self.stage.tokens.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let tokens = self.stage.tokens.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (token, _) in tokens {
             let sql = "SELECT sso_session_verify($1)";
             self.ask(sql, &[&token.clone()], |row| Act::Used { token, is_alive: row.get(0) })?;
