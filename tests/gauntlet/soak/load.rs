@@ -11,8 +11,9 @@ use sso_attr_client_tests::{Random, Result, Server, backend_pid};
 const PAUSE: Duration = Duration::from_millis(20);
 /// How long a session lives at most.
 const SECONDS: usize = 60;
-/// How long every call took since the last look, in microseconds.
-pub type Latencies = Mutex<Vec<u64>>;
+/// How long every call took since the last look, and beside them every statement that does nothing, in
+/// microseconds.
+pub type Latencies = Mutex<(Vec<u64>, Vec<u64>)>;
 
 pub struct Visitor {
     client: Client,
@@ -32,7 +33,13 @@ impl Visitor {
     pub fn visit_until(&mut self, stop: &AtomicBool, latencies: &Latencies) -> Result {
         while !stop.load(Ordering::Relaxed) {
             let taken = self.visit()?;
-            latencies.lock().map_err(|_| "another client panicked")?.extend(taken);
+            let begun = Instant::now();
+            self.client.query_one("SELECT $1::text", &[&"nothing"])?;
+            let nothing = begun.elapsed().as_micros() as u64;
+            let mut latencies = latencies.lock().map_err(|_| "another client panicked")?;
+            latencies.0.extend(taken);
+            latencies.1.push(nothing);
+            drop(latencies);
             std::thread::sleep(PAUSE);
         }
         Ok(())

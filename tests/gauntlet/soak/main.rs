@@ -84,20 +84,17 @@ fn look(client: &mut Client, pids: &[i32], latencies: &Latencies) -> Result<[f64
         &[],
     )?;
     let backends = pids.iter().map(|pid| own_memory_kb(*pid)).sum::<Result<f64>>()?;
-    let mut taken = std::mem::take(&mut *latencies.lock().map_err(|_| "a client panicked")?);
-    taken.sort_unstable();
-    let median = taken.get(taken.len() / 2).copied().unwrap_or_default();
+    let (mut taken, mut nothing) = std::mem::take(&mut *latencies.lock().map_err(|_| "a client panicked")?);
+    let calls = taken.len() as f64;
+    let (median, nothing) = (median(&mut taken), median(&mut nothing));
     let launcher = own_memory_kb(row.get(4))?;
-    Ok([
-        backends,
-        launcher,
-        row.get(0),
-        row.get(1),
-        row.get(2),
-        row.get(3),
-        median as f64,
-        taken.len() as f64,
-    ])
+    let (rows, tables, indexes) = (row.get(0), [row.get(1), row.get(2)], row.get(3));
+    Ok([backends, launcher, rows, tables[0], tables[1], indexes, median, median / nothing.max(1.0), calls])
+}
+
+fn median(values: &mut [u64]) -> f64 {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or_default() as f64
 }
 
 /// Memory that a process shares with nobody.
