@@ -2,63 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::call::{
-    ADOPTABLE, Call, Deadline, Expiration, FOREIGN, Item, Lookup, LookupMany, Name, SLOTS, TOO_LONG, Ttl,
-    Ust, Value, Verb,
-};
+use super::answer::{ARGUMENT, Answer, DENIED, EXISTS, Expected, MISSING, NO_KEY, NOT_LIVE, Outcome};
+use super::arguments::{checked, new_name, new_password, read_items, required_or_none};
+use super::call::{ADOPTABLE, Call, FOREIGN, Lookup, LookupMany, Name, SLOTS, Ttl, Ust, Value, Verb};
+use super::json::{are_equal, object, unquoted};
 use super::number::Number;
-
-/// An instant that is known to lie between two readings of the clock, in microseconds since 1970.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Window(pub i64, pub i64);
-
-impl Window {
-    fn plus(self, micros: i64) -> Window {
-        Window(self.0 + micros, self.1 + micros)
-    }
-
-    fn earlier(self, other: Window) -> Window {
-        Window(self.0.min(other.0), self.1.min(other.1))
-    }
-
-    fn or(self, other: Window) -> Window {
-        Window(self.0.min(other.0), self.1.max(other.1))
-    }
-
-    pub fn holds(self, micros: i64) -> bool {
-        self.0 <= micros && micros <= self.1
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum End {
-    Over,
-    At(Window),
-    Never,
-}
-
-#[derive(Debug, Clone)]
-pub struct Attribute {
-    pub json: String,
-    /// The id of the key that it is sealed with.
-    pub key: Option<u32>,
-    pub created: Window,
-    pub updated: Window,
-    pub end: End,
-}
-
-#[derive(Debug, Clone)]
-pub struct Session {
-    pub label: String,
-    pub user: Name,
-    pub token: String,
-    pub created: Window,
-    pub seen: Window,
-    pub end: End,
-    /// In microseconds, between two bounds; `None` is for ever.
-    idle: Option<Window>,
-    pub attributes: BTreeMap<String, Attribute>,
-}
+use super::rights::{Kind, kind, kinds};
+use super::session::{Attribute, Session, UNKNOWN, protection, put, renew, set_expiry};
+use super::time::{CAP, DEFAULT_TTL, End, EndAndIdle, Window, after, capped, ends};
 
 #[derive(Debug, Clone)]
 pub struct User {
@@ -68,63 +19,6 @@ pub struct User {
     pub failures: u32,
     pub is_locked: bool,
 }
-
-/// In place of a token that the server has issued and nobody has read.
-pub const UNKNOWN: &str = "(unknown)";
-/// `sso_attr.session_max_lifetime`.
-const CAP: i64 = 30 * 86_400_000_000;
-const DEFAULT_TTL: Ttl = Ttl::Micros(3_600_000_000);
-
-/// What a call answered: a text or NULL, or an SQLSTATE.
-pub type Outcome = Result<Option<String>, String>;
-
-/// What it should have answered.
-#[derive(Debug, Clone)]
-pub enum Expected {
-    Text(Option<String>),
-    Error(&'static str),
-    /// Never, or a time within one of these.
-    Time(Vec<Option<Window>>),
-    /// A token that the server has issued.
-    Token,
-    /// Anything but an error.
-    Anything,
-}
-
-impl Expected {
-    fn some(text: impl ToString) -> Expected {
-        Expected::Text(Some(text.to_string()))
-    }
-
-    pub fn is(&self, outcome: &Outcome) -> bool {
-        match (self, outcome) {
-            (Expected::Text(expected), Ok(text)) => expected == text,
-            (Expected::Error(expected), Err(state)) => expected == state,
-            (Expected::Time(windows), Ok(text)) => windows.iter().any(|window| fits(*window, text)),
-            (Expected::Token, Ok(Some(token))) => token.starts_with("sso_") && token.len() == 68,
-            (Expected::Anything, Ok(_)) => true,
-            _ => false,
-        }
-    }
-}
-
-fn fits(window: Option<Window>, text: &Option<String>) -> bool {
-    match (window, text) {
-        (None, None) => true,
-        (Some(window), Some(text)) => text.parse().is_ok_and(|micros| window.holds(micros)),
-        _ => false,
-    }
-}
-
-type Answer = Result<Expected, &'static str>;
-
-const NOT_LIVE: &str = "28000";
-const MISSING: &str = "P0002";
-const EXISTS: &str = "23505";
-const ARGUMENT: &str = "22023";
-const TOO_LONG_STATE: &str = "54000";
-const NO_KEY: &str = "55000";
-const DENIED: &str = "42501";
 
 /// What a rollback takes back.
 #[derive(Debug, Clone, Default)]
@@ -137,16 +31,6 @@ struct State {
     current: Option<String>,
     granted: BTreeSet<Kind>,
     is_caller: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
-    Holder,
-    App,
-    Login,
-    Monitor,
-    Operator,
-    Owner,
 }
 
 #[derive(Debug, Clone)]
@@ -173,13 +57,6 @@ impl Default for Model {
             slots: std::array::from_fn(|slot| format!("a token that was never issued {slot}")),
             keys: FIRST_KEYS,
         }
-    }
-}
-
-impl Session {
-    /// The end as it is shown: never past the cap.
-    pub fn shown_end(&self) -> End {
-        capped(self.end, self.created)
     }
 }
 
@@ -813,201 +690,5 @@ impl Model {
         let entries: Result<Vec<_>, _> =
             attributes.iter().map(|(name, attribute)| Ok((name.as_str(), self.open(attribute)?))).collect();
         Ok(object(entries?))
-    }
-}
-
-/// What a caller has to be granted; `None` is open to all.
-fn kind(call: &Call) -> Option<Kind> {
-    match call {
-        Call::Open { .. } | Call::EndAll { .. } | Call::EndOne { .. } | Call::List { .. } => Some(Kind::App),
-        Call::CreateUser { .. }
-        | Call::Login { .. }
-        | Call::VerifyUser { .. }
-        | Call::SetPassword { .. }
-        | Call::Lock { .. }
-        | Call::Unlock { .. }
-        | Call::DeleteUser { .. }
-        | Call::UserExists { .. } => Some(Kind::Login),
-        Call::Purge | Call::Rekey => Some(Kind::Operator),
-        Call::Grant(_) | Call::Revoke(_) => Some(Kind::Owner),
-        Call::MoveAttribute { .. } | Call::MoveSession { .. } | Call::Age { .. } => None,
-        Call::Role { .. } | Call::Compare => None,
-        _ => Some(Kind::Holder),
-    }
-}
-
-fn kinds(what: &str) -> &'static [Kind] {
-    match what {
-        "holder" => &[Kind::Holder],
-        "app" => &[Kind::Holder, Kind::App],
-        "login" => &[Kind::Login],
-        "monitor" => &[Kind::Monitor],
-        _ => &[Kind::Monitor, Kind::Operator],
-    }
-}
-
-fn required_or_none(text: Name) -> Result<Name, &'static str> {
-    text.map(|text| new_name(Some(text))).transpose()
-}
-
-fn new_name(name: Name) -> Result<&'static str, &'static str> {
-    match name {
-        None | Some("") => Err(ARGUMENT),
-        Some(TOO_LONG) => Err(TOO_LONG_STATE),
-        Some(name) => Ok(name),
-    }
-}
-
-fn new_password(password: Name) -> Result<&'static str, &'static str> {
-    password.filter(|password| password.len() >= 8).ok_or(ARGUMENT)
-}
-
-fn checked(ttl: Ttl) -> Result<Ttl, &'static str> {
-    if ttl == Ttl::Bad { Err(ARGUMENT) } else { Ok(ttl) }
-}
-
-/// The items by name, the last of a name, with their own expiration or else the call's.
-fn read_items(
-    items: &[Item],
-    expiration: Expiration,
-) -> Result<BTreeMap<&'static str, (Item, Ttl)>, &'static str> {
-    let of_call = checked(expiration.2)?;
-    let mut read = BTreeMap::new();
-    for item in items {
-        let name = new_name(item.name)?;
-        let ttl = item.expiration.map_or(Ok(of_call), |expiration| checked(expiration.2))?;
-        read.insert(name, (*item, ttl));
-    }
-    Ok(read)
-}
-
-/// Only create takes NULL for false.
-fn protection(verb: Verb, encrypt: Option<bool>) -> Option<bool> {
-    if verb == Verb::Create { Some(encrypt.unwrap_or(false)) } else { encrypt }
-}
-
-fn put(
-    session: &mut Session,
-    name: &str,
-    json: &str,
-    ttl: Ttl,
-    sealed: Option<bool>,
-    at: Window,
-    primary: u32,
-) {
-    let former = session.attributes.get(name);
-    let sealed = sealed.unwrap_or(former.is_some_and(|former| former.key.is_some()));
-    let end = match ttl {
-        Ttl::None => former.map_or(End::Never, |former| former.end),
-        ttl => end_of(ttl, at),
-    };
-    let attribute = Attribute {
-        json: json.to_owned(),
-        key: sealed.then_some(primary),
-        created: former.map_or(at, |former| former.created),
-        updated: at,
-        end,
-    };
-    session.attributes.insert(name.to_owned(), attribute);
-}
-
-fn set_expiry(attribute: &mut Attribute, ttl: Ttl, at: Window) {
-    attribute.end = end_of(ttl, at);
-    attribute.updated = at;
-}
-
-fn end_of(ttl: Ttl, at: Window) -> End {
-    match ttl {
-        Ttl::Micros(micros) => End::At(at.plus(micros)),
-        Ttl::Instant => End::Over,
-        Ttl::None | Ttl::Never | Ttl::Bad => End::Never,
-    }
-}
-
-fn capped(end: End, created: Window) -> End {
-    let cap = created.plus(CAP);
-    match end {
-        End::Over => End::Over,
-        End::At(window) => End::At(window.earlier(cap)),
-        End::Never => End::At(cap),
-    }
-}
-
-type EndAndIdle = (End, Option<Window>);
-
-fn after(ttl: Ttl, at: Window) -> Result<EndAndIdle, &'static str> {
-    match checked(ttl)? {
-        Ttl::Micros(micros) => Ok((end_of(ttl, at), Some(Window(micros, micros)))),
-        Ttl::Instant => Ok((End::Over, Some(Window(1, 1)))),
-        _ => Ok((End::Never, None)),
-    }
-}
-
-fn ends(deadline: Deadline, at: Window) -> Result<Option<EndAndIdle>, &'static str> {
-    match deadline {
-        Deadline::In((_, _, Ttl::None)) => Ok(None),
-        Deadline::In((_, _, ttl)) => after(ttl, at).map(Some),
-        Deadline::At(seconds) if seconds < 0 => Ok(Some((End::Over, Some(Window(0, 0))))),
-        Deadline::At(seconds) => {
-            let micros = seconds * 1_000_000;
-            Ok(Some((End::At(at.plus(micros)), Some(Window(micros - (at.1 - at.0), micros)))))
-        }
-        Deadline::Both => Err(ARGUMENT),
-    }
-}
-
-/// Moves a session's end, unless it would move by less than a granule.
-fn renew(session: &mut Session, asked: Option<EndAndIdle>, at: Window, outcome: &Outcome) -> Answer {
-    let (end, idle) = match asked {
-        Some(asked) => asked,
-        None => match session.idle {
-            None => (End::Never, None),
-            Some(Window(from, to)) => (End::At(Window(at.0 + from, at.1 + to)), Some(Window(from, to))),
-        },
-    };
-    let current = capped(session.end, session.created);
-    let wanted = capped(end, session.created);
-    let (End::At(now), End::At(then)) = (current, wanted) else {
-        // Over at once, with the time of the call; a short idle limit may make that a microsecond later.
-        session.end = End::Over;
-        session.attributes.clear();
-        return Ok(Expected::Time(vec![Some(Window(at.0, at.1 + 1))]));
-    };
-    let granule = idle.map_or(60_000_000, |idle| (idle.1 / 360).min(60_000_000));
-    let least = if then.0 > now.1 { then.0 - now.1 } else { (now.0 - then.1).max(0) };
-    let most = (then.1 - now.0).max(now.1 - then.0);
-    let may_stay = least < granule;
-    let may_move = most >= granule;
-    // Where the answer was lost, either.
-    let may_be = |window| outcome.as_ref().map_or(true, |text| fits(Some(window), text));
-    let (stayed, moved) = (may_stay && may_be(now), may_move && may_be(then));
-    if moved {
-        session.seen = if stayed { session.seen.or(at) } else { at };
-        session.end = End::At(if stayed { now.or(then) } else { then });
-    }
-    let windows = [may_stay.then_some(now), may_move.then_some(then)];
-    Ok(Expected::Time(windows.into_iter().flatten().map(Some).collect()))
-}
-
-/// An object as jsonb prints it: shorter names first.
-fn object(mut entries: Vec<(&str, String)>) -> String {
-    entries.sort_by(|one, other| (one.0.len(), one.0).cmp(&(other.0.len(), other.0)));
-    let entries: Vec<_> = entries.iter().map(|(name, json)| format!("\"{name}\": {json}")).collect();
-    format!("{{{}}}", entries.join(", "))
-}
-
-fn unquoted(json: &str) -> Option<String> {
-    match json {
-        "null" => None,
-        json => {
-            Some(json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(json).to_owned())
-        }
-    }
-}
-
-fn are_equal(one: &str, other: &str) -> bool {
-    match (Number::parse(one), Number::parse(other)) {
-        (Some(one), Some(other)) => one.equals(other),
-        _ => one == other,
     }
 }

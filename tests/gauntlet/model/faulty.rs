@@ -1,8 +1,8 @@
 //! A layer between client and server that does what must not happen, so that the checker is seen to
 //! find it. It strikes by what a call says, so that it strikes again when a trace is repeated.
 
+use super::answer::Outcome;
 use super::call::{Call, Lookup, Verb};
-use super::contract::Outcome;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fault {

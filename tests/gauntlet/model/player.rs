@@ -7,10 +7,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use postgres::{Client, SimpleQueryMessage};
 use sso_attr_client_tests::{Random, Result, SOON, Server, backend_pid, wait_until};
 
+use super::answer::Outcome;
 use super::call::{Call, micros, text};
 use super::choice::next_call_with_one_keyring;
-use super::contract::{Attribute, End, FIRST_KEYS, Model, Outcome, Session, UNKNOWN, Window};
+use super::contract::{FIRST_KEYS, Model};
 use super::faulty::Fault;
+use super::session::{Attribute, Session, UNKNOWN};
+use super::time::{End, Window};
 
 /// In place of an SQLSTATE, where the connection was closed without one.
 const CLOSED: &str = "closed";

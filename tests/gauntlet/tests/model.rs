@@ -1,6 +1,6 @@
 //! The extension against the contract: random calls of the whole surface on a server and on a model
-//! of a few hundred lines, every answer compared and, at intervals, all that is there. Where they
-//! differ, the shortest trace that still does is printed as SQL.
+//! that is plain data, every answer compared and, at intervals, all that is there. Where they differ,
+//! the shortest trace that still does is printed as SQL.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
