@@ -77,19 +77,23 @@ fn soak(length: Duration) -> Result<Vec<Row>> {
 fn look(client: &mut Client, pids: &[i32], latencies: &Latencies) -> Result<[f64; COLUMNS.len()]> {
     let row = client.query_one(
         "SELECT (SELECT count(*) FROM sso_attr.session)::float8,
+                (SELECT count(*) FROM (SELECT expires_at FROM sso_attr.session
+                                       UNION ALL SELECT expires_at FROM sso_attr.attribute) AS r
+                 WHERE expires_at < clock_timestamp() - interval '30 s')::float8,
                 pg_table_size('sso_attr.session')::float8 / 1024,
                 pg_table_size('sso_attr.attribute')::float8 / 1024,
                 (pg_indexes_size('sso_attr.session') + pg_indexes_size('sso_attr.attribute'))::float8 / 1024,
-                (SELECT pid FROM pg_stat_activity WHERE backend_type = 'sso_attr launcher')",
+                (SELECT pid FROM pg_stat_activity WHERE backend_type = 'sso_attr launcher') AS launcher",
         &[],
     )?;
     let backends = pids.iter().map(|pid| own_memory_kb(*pid)).sum::<Result<f64>>()?;
     let (mut taken, mut nothing) = std::mem::take(&mut *latencies.lock().map_err(|_| "a client panicked")?);
     let calls = taken.len() as f64;
     let (median, nothing) = (median(&mut taken), median(&mut nothing));
-    let launcher = own_memory_kb(row.get(4))?;
-    let (rows, tables, indexes) = (row.get(0), [row.get(1), row.get(2)], row.get(3));
-    Ok([backends, launcher, rows, tables[0], tables[1], indexes, median, median / nothing.max(1.0), calls])
+    let launcher = own_memory_kb(row.get("launcher"))?;
+    let ratio = median / nothing.max(1.0);
+    let [rows, overdue, session, attribute, indexes] = [0, 1, 2, 3, 4].map(|column| row.get(column));
+    Ok([backends, launcher, rows, overdue, session, attribute, indexes, median, ratio, calls])
 }
 
 fn median(values: &mut [u64]) -> f64 {

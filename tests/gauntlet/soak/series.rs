@@ -11,16 +11,18 @@ pub struct Column {
     pub noise: f64,
 }
 
-pub const COLUMNS: [Column; 9] = [
+pub const COLUMNS: [Column; 10] = [
     Column { name: "backends_kb", noise: 512.0 },
     Column { name: "launcher_kb", noise: 256.0 },
-    Column { name: "session_rows", noise: 50.0 },
+    // There are as many sessions as the machine lets clients open, but none that should have been purged.
+    Column { name: "session_rows", noise: f64::INFINITY },
+    Column { name: "overdue_rows", noise: 20.0 },
     Column { name: "session_table_kb", noise: 256.0 },
     Column { name: "attribute_table_kb", noise: 512.0 },
     Column { name: "indexes_kb", noise: 512.0 },
     // How long calls take is the machine's business too; that of a statement that does nothing tells it.
     Column { name: "median_us", noise: f64::INFINITY },
-    Column { name: "times_select_1", noise: 1.0 },
+    Column { name: "times_select_1", noise: 2.0 },
     Column { name: "calls", noise: f64::INFINITY },
 ];
 
