@@ -10,7 +10,7 @@ PG=${PG:-17}
 # Exported below, so a script that another one calls finds it set.
 private=$ROOT/target/postgres/$PG/bin/pg_config
 PG_CONFIG=${PG_CONFIG:-$private}
-if [ "$PG_CONFIG" != "$private" ]; then
+if [ "$PG_CONFIG" != "$private" ] && [ -x "$PG_CONFIG" ]; then
     PG=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 fi
 BUILD_PROFILE=${BUILD_PROFILE:-dev}
@@ -34,8 +34,21 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# Whether the extension's files can be put into the server's directories without root.
-can_install() { [ -w "$("$PG_CONFIG" --pkglibdir)" ] && [ -w "$("$PG_CONFIG" --sharedir)/extension" ]; }
+extension_version() { cargo pkgid --manifest-path "$ROOT/Cargo.toml" --package sso_attr | sed 's/.*[#@]//'; }
+
+# Where the extension's files go: below DESTDIR, if that is set.
+library_dir() { echo "${DESTDIR:-}$("$PG_CONFIG" --pkglibdir)"; }
+extension_dir() { echo "${DESTDIR:-}$("$PG_CONFIG" --sharedir)/extension"; }
+
+# Whether they can be put there without root.
+can_install() { [ -n "${DESTDIR:-}" ] || { [ -w "$(library_dir)" ] && [ -w "$(extension_dir)" ]; }; }
+
+# Files that a package has put there are its own to replace and to remove.
+check_not_packaged() {
+    local package
+    package=$(dpkg-query --search "$(library_dir)/sso_attr.so" 2>/dev/null) || return 0
+    die "this server has the extension from a package, which dpkg --remove ${package%%:*} removes"
+}
 
 # Installs a given version of a cargo subcommand under target/, not optimised.
 install_cargo_tool() {
