@@ -1,11 +1,12 @@
 # One command per intention; scripts/ does the work.
 #   PG=14..18        major version of the private PostgreSQL (default 17)
 #   PG_CONFIG=path   use an installed PostgreSQL instead
+#   DESTDIR=path     install below a directory
 
 export PG PG_CONFIG
 MAJORS := $(shell sed -nE 's/^([0-9]+)\..*/\1/p' scripts/postgresql.lock)
 
-.PHONY: demo test test-others test-all gauntlet soak bench bench-short bench-purge build install lint fuzz clean
+.PHONY: demo test test-others test-all gauntlet soak bench bench-short bench-purge build install uninstall deb image-tree test-packages dist lint fuzz clean
 
 demo: ## build, start a throwaway server, run the real use, show what it did
 	@scripts/demo
@@ -39,6 +40,21 @@ build: ## build and install into the selected PostgreSQL
 
 install: ## as build, optimised
 	@BUILD_PROFILE=release scripts/build
+
+uninstall: ## remove what install has installed
+	@scripts/uninstall
+
+deb: ## a Debian package for the server packages of PG; in target/dist
+	@packaging/deb
+
+image-tree: ## the files of an image for CloudNativePG; in target/image
+	@packaging/tree
+
+test-packages: ## install, the Debian package and the image's files, on PostgreSQL 15 and 18
+	@packaging/test
+
+dist: ## the source of what is committed, and SHA-256 sums of all in target/dist
+	@packaging/dist
 
 lint: ## formatting, clippy, licences and sources of dependencies, shell scripts and what they use
 	@scripts/lint
