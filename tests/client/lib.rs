@@ -5,6 +5,7 @@
 //! when the value is dropped. It listens on a Unix socket in its directory only, so any number of
 //! them run side by side.
 
+pub mod document;
 mod pooler;
 mod random;
 

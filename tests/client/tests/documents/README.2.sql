@@ -1,0 +1,3 @@
+DROP EXTENSION sso_attr;
+CREATE ROLE my_app_role;
+CREATE ROLE my_ops_role;

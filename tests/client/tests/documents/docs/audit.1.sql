@@ -1,0 +1,2 @@
+-- audit.rs loads a file with lines in it.
+\set file /dev/null

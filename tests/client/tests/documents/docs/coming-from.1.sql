@@ -1,0 +1,2 @@
+CREATE EXTENSION sso_attr;
+SELECT sso_session_create('ann') AS ust \gset
