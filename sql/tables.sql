@@ -95,6 +95,8 @@ CREATE TABLE sso_attr.key_check (
 );
 
 CREATE INDEX key_check_by_id ON sso_attr.key_check (key_id);
+-- Without it a publication that has the table, as FOR ALL TABLES does, would let nobody update it.
+ALTER TABLE sso_attr.key_check REPLICA IDENTITY FULL;
 
 SELECT pg_catalog.pg_extension_config_dump('sso_attr.key_check', '');
 -- Nearly every row is deleted within hours. The defaults would let a fifth of each table be dead
