@@ -43,3 +43,9 @@ pub fn blocks(page: &str) -> Result<Vec<Block>> {
         None => Ok(blocks),
     }
 }
+
+/// The blocks of a language below a heading of docs/operations.md.
+pub fn operations(heading: &str, language: &str) -> Result<Vec<String>> {
+    let is_wanted = |block: &Block| block.heading == heading && block.language == language;
+    Ok(blocks("docs/operations.md")?.into_iter().filter(is_wanted).map(|block| block.text).collect())
+}

@@ -71,16 +71,23 @@ impl Server {
 
     /// Makes, but does not start, a streaming standby of a running server.
     pub fn standby_of(primary: &Server) -> Result<Server> {
-        let standby = Server::create("")?;
-        let data = standby.data();
-        let backup = format!("rm -rf '{0}' && pg_basebackup -D '{0}' -R --checkpoint=fast", data.display());
-        primary.run(&["sh", "-c", &backup])?;
-        standby.configure(&format!(
+        Server::backup_of(primary, "--write-recovery-conf")
+    }
+
+    /// Makes, but does not start, a server from a base backup of a running one; `options` are those of
+    /// pg_basebackup.
+    pub fn backup_of(source: &Server, options: &str) -> Result<Server> {
+        let copy = Server::create("")?;
+        let data = copy.data();
+        let backup =
+            format!("rm -rf '{0}' && pg_basebackup -D '{0}' --checkpoint=fast {options}", data.display());
+        source.run(&["sh", "-c", &backup])?;
+        copy.configure(&format!(
             "unix_socket_directories = '{}'\nsso_attr.keyring_file = '{}'\n",
-            standby.directory().display(),
-            standby.keyring().display()
+            copy.directory().display(),
+            copy.keyring().display()
         ))?;
-        Ok(standby)
+        Ok(copy)
     }
 
     /// Starts the server and waits until it accepts connections.
@@ -259,6 +266,16 @@ pub fn kill(pid: i32) -> Result {
 /// Opens a session and returns its token.
 pub fn open_session(client: &mut Client, user: &str) -> Result<String> {
     Ok(client.query_one("SELECT sso_session_create($1)", &[&user])?.get(0))
+}
+
+/// Sessions and attributes byte for byte.
+pub fn contents(client: &mut Client) -> Result<Vec<String>> {
+    let rows = client.query(
+        "SELECT s::text FROM sso_attr.session AS s
+         UNION ALL SELECT a::text FROM sso_attr.attribute AS a ORDER BY 1",
+        &[],
+    )?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 fn scripts_cluster(verb: &str, directory: &Path) -> Command {
