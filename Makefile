@@ -17,8 +17,9 @@ test: ## every test: core, SQL surface, interleavings, real clients
 test-others: ## the SQL surface and interleavings on the other PostgreSQL versions
 	@for major in $(filter-out $(or $(PG),17),$(MAJORS)); do PG=$$major PG_CONFIG= scripts/test regress isolation || exit 1; done
 
-test-all: ## every test on every PostgreSQL version
+test-all: ## every test on every PostgreSQL version, and pg_upgrade between them
 	@for major in $(MAJORS); do PG=$$major PG_CONFIG= scripts/test || exit 1; done
+	@scripts/pg-upgrade
 
 gauntlet: ## half an hour of random calls, crashes and faults; SEED=n repeats one
 	@GAUNTLET=long scripts/test gauntlet
