@@ -159,33 +159,6 @@ fn examples_of_the_page_are_parts_of_programs() -> Result {
     Ok(())
 }
 
-#[test]
-fn examples_in_sql_do_what_they_say() -> Result {
-    let server = Server::with_extension("")?;
-    let psql = |code: &str| server.run_with_input(&["sh", "-c", "psql -XAt postgres 2>&1"], code);
-
-    let readme = page("README.md")?;
-    let (_, code) = blocks(&readme, &["sql"])[0];
-    let said = psql(code)?;
-    assert_eq!(said.matches("ERROR").count(), 1, "{said}");
-    for expected in [
-        "ERROR:  attribute does not exist",
-        r#"DETAIL:  Missing: "colour"."#,
-        r#"{"card": "4222...", "color": "red"}"#,
-        r#"{"seen": true, "color": "red"}"#,
-    ] {
-        assert!(code.contains(expected) && said.lines().any(|line| line == expected), "{expected}\n{said}");
-    }
-    for name in ["docs/drivers.md", "docs/coming-from.md"] {
-        let page = page(name)?;
-        for (_, code) in blocks(&page, &["sql"]) {
-            let said = psql(&format!("SELECT sso_session_create('ann') AS ust \\gset\n{code}"))?;
-            assert!(said.ends_with("t\n") && !said.contains("ERROR"), "{name}: {said}");
-        }
-    }
-    Ok(())
-}
-
 /// The extended protocol with binary values, parameters typed as a JDBC driver types them.
 #[test]
 fn binary_protocol_with_typed_and_untyped_parameters() -> Result {
