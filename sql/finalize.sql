@@ -52,6 +52,7 @@ COMMENT ON FUNCTION sso_attr.purge_bin(timestamptz) IS 'expires_at rounded down 
 COMMENT ON FUNCTION sso_attr.kind() IS 'Which function is of which kind; a function on no list is nobody''s but the owner''s.';
 COMMENT ON FUNCTION sso_attr.api(text) IS 'The functions that sso_attr_grant opens for a kind of role.';
 COMMENT ON FUNCTION sso_attr.close_to_others(oid, oid) IS 'Takes back every right on one object of everyone but its owner; update scripts call it for what they add.';
+COMMENT ON FUNCTION sso_attr.run_outside_script(text) IS 'Runs a command as if no script of an extension were running, so that a dump has the rights that it grants.';
 COMMENT ON FUNCTION sso_attr.change_grant(text, regrole, text) IS 'What sso_attr_grant and sso_attr_revoke do.';
 COMMENT ON FUNCTION sso_attr.extend_grants() IS 'Gives functions that an update added to the roles granted before; update scripts call it.';
 

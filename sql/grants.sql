@@ -93,6 +93,11 @@ BEGIN
 END
 $$;
 
+-- As EXECUTE, but outside the script of an extension, whose grants pg_dump would leave out: rights that a
+-- role is given while an update runs are its own.
+CREATE FUNCTION sso_attr.run_outside_script(command text) RETURNS void
+LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'run_outside_script_wrapper';
+
 CREATE FUNCTION sso_attr.change_grant(verb text, role regrole, what text) RETURNS void
 LANGUAGE plpgsql SET search_path TO pg_catalog, pg_temp
 AS $$
@@ -115,16 +120,16 @@ BEGIN
                     FROM sso_attr.kind() AS k WHERE k.what <> 'owner');
     END IF;
     FOR function IN SELECT * FROM sso_attr.api(what) LOOP
-        EXECUTE CASE verb
+        PERFORM sso_attr.run_outside_script(CASE verb
             WHEN 'grant' THEN format('GRANT EXECUTE ON FUNCTION %s TO %s', function, role)
             ELSE format('REVOKE EXECUTE ON FUNCTION %s FROM %s', function, role)
-        END;
+        END);
     END LOOP;
     SELECT n.nspname INTO STRICT home
     FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
     WHERE e.extname = 'sso_attr';
     IF verb = 'grant' AND NOT has_schema_privilege(role, home, 'USAGE') THEN
-        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', home, role);
+        PERFORM sso_attr.run_outside_script(format('GRANT USAGE ON SCHEMA %I TO %s', home, role));
     END IF;
 END
 $$;

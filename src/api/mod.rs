@@ -12,6 +12,7 @@ mod names;
 mod operator;
 mod purge_bin;
 mod requests;
+mod rights;
 mod sessions;
 mod users;
 mod value;

@@ -20,6 +20,7 @@ pub mod process;
 pub mod report;
 pub mod reserve;
 pub mod role;
+pub mod script;
 pub mod settings;
 pub mod spi;
 pub mod sql;

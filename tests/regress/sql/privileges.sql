@@ -144,9 +144,9 @@ SELECT sso_attr_grant(NULL);
 
 -- Only the owner may grant: it is the GRANT that is refused to a role that may call all of it.
 GRANT USAGE ON SCHEMA sso_attr TO privileges_nobody;
-GRANT EXECUTE ON FUNCTION sso_attr_grant(regrole, text), sso_attr.change_grant(text, regrole, text), sso_attr.api(text), sso_attr.kind() TO privileges_nobody;
+GRANT EXECUTE ON FUNCTION sso_attr_grant(regrole, text), sso_attr.change_grant(text, regrole, text), sso_attr.run_outside_script(text), sso_attr.api(text), sso_attr.kind() TO privileges_nobody;
 SELECT test.attempt_as('privileges_nobody', '* FROM sso_attr.api(''owner'')', NULL), test.attempt_as('privileges_nobody', 'sso_attr_grant(''privileges_nobody'')', NULL);
-REVOKE EXECUTE ON FUNCTION sso_attr_grant(regrole, text), sso_attr.change_grant(text, regrole, text), sso_attr.api(text), sso_attr.kind() FROM privileges_nobody;
+REVOKE EXECUTE ON FUNCTION sso_attr_grant(regrole, text), sso_attr.change_grant(text, regrole, text), sso_attr.run_outside_script(text), sso_attr.api(text), sso_attr.kind() FROM privileges_nobody;
 REVOKE USAGE ON SCHEMA sso_attr FROM privileges_nobody;
 
 DROP FUNCTION test.attempt_as;
