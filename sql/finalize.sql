@@ -76,6 +76,8 @@ COMMENT ON FUNCTION sso_session_load(text) IS
 'A live session as sso_session_get shows it, and all its attributes as one object; no row for anything else. Errors: 22021 text that is not UTF-8, 55000 and XX001 as sso_attr_get.';
 COMMENT ON FUNCTION sso_session_save(text, jsonb, text[], double precision, boolean, text[], timestamptz) IS
 'Writes the names and values of changed as sso_attr_set does, deletes the names in removed, or with replace all others, and renews the session; returns when it ends, NULL for never. Names in encrypt are sealed. Errors: 28000 session not live (a session that has ended never comes back), 22023 bad argument, 54000 name or value too long, 55000 encryption without a keyring.';
+COMMENT ON FUNCTION sso_session_id(text) IS
+'The id of the session that a token names, from the token alone: whether there is such a session is not looked at. NULL for what is no token. For choosing a server or a partition by it. That of an adopted token is derived from its hash; where sso_session_rotate has adopted it, the session keeps an id of its own. Errors: 22021 text that is not UTF-8.';
 COMMENT ON FUNCTION sso_session_verify(text) IS
 'Whether a text is the token of a live session. Errors: 22021 text that is not UTF-8.';
 COMMENT ON FUNCTION sso_session_renew(text, double precision, timestamptz) IS

@@ -12,7 +12,7 @@ BEGIN ATOMIC
             sso_attr_grant, sso_attr_revoke, sso_attr_set_logged
         }'::pg_catalog.name[]),
         ('holder', '{}', 'what needs a live token and acts on its session alone', '{
-            sso_session_verify,
+            sso_session_verify, sso_session_id,
             sso_session_get, sso_session_load, sso_session_save, sso_session_renew, sso_session_rotate, sso_session_end,
             sso_attr_create, sso_attr_update, sso_attr_set, sso_attr_delete, sso_attr_take,
             sso_attr_create_json, sso_attr_update_json, sso_attr_set_json,

@@ -29,6 +29,8 @@ const CALLS: &[&str] = &[
     "sso_session_get(t)",
     "sso_session_load(t)",
     "sso_session_load('sso_' || repeat('A', 63) || t)",
+    "sso_session_id(t)",
+    "sso_session_id('sso_' || repeat('A', 63) || t)",
     "sso_session_verify(t)",
     "sso_session_verify('sso_' || repeat('A', 63) || t)",
     "sso_session_renew(t)",

@@ -3,7 +3,7 @@
 use sso_attr_client_tests::{Result, SOON, Server, open_session, refusal, wait_until};
 
 /// Every function that only reads, `$1` being the token, `clear` and `sealed` being there.
-const READS: [&str; 22] = [
+const READS: [&str; 23] = [
     "SELECT sso_attr_get($1, 'clear')::text",
     "SELECT sso_attr_get($1, 'sealed')::text",
     "SELECT sso_attr_get_text($1, 'clear')",
@@ -19,6 +19,7 @@ const READS: [&str; 22] = [
     "SELECT l::text FROM sso_session_load($1) AS l",
     "SELECT count(*)::text FROM sso_session_load($1 || 'x')",
     "SELECT count(*)::text FROM sso_attr_check() WHERE $1::text <> ''",
+    "SELECT sso_session_id($1)::text",
     "SELECT sso_session_verify($1)::text",
     "SELECT sso_session_verify($1 || 'x')::text",
     "SELECT string_agg(l::text, ',') FROM sso_session_get($1) AS s, sso_session_list(s.user_id) AS l",

@@ -10,6 +10,7 @@ INSERT INTO test.good SELECT p.oid, g.arguments FROM (VALUES
     ('sso_session_create', '{''null-other'',''app'',"''192.0.2.1''::text",''agent'',60,''null-arguments-token-1'',1,NULL}'),
     ('sso_session_get', '{$1}'),
     ('sso_session_verify', '{$1}'),
+    ('sso_session_id', '{$1}'),
     ('sso_session_renew', '{$1,60,NULL}'),
     ('sso_session_load', '{$1}'),
     ('sso_session_use', '{$1}'),
