@@ -9,6 +9,14 @@ SELECT current_database() AS home \gset
 \c regress_sso_attr_lifecycle
 -- Not there yet.
 SELECT sso_session_create('lifecycle-ann');
+-- Whoever owns the database but is no superuser is told so.
+CREATE ROLE lifecycle_dba;
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO lifecycle_dba', current_database()); END $$;
+SET ROLE lifecycle_dba;
+\set VERBOSITY default
+CREATE EXTENSION sso_attr;
+\set VERBOSITY sqlstate
+RESET ROLE;
 CREATE SCHEMA api;
 CREATE EXTENSION sso_attr SCHEMA api;
 SELECT count(*) FROM pg_proc WHERE proname ~ '^sso_' AND pronamespace <> 'api'::regnamespace;
@@ -31,6 +39,22 @@ DROP ROLE lifecycle_app;
 DROP FUNCTION api.sso_attr_get(text, text);
 DROP TABLE sso_attr.attribute;
 DROP SCHEMA sso_attr CASCADE;
+SET ROLE lifecycle_dba;
+\set VERBOSITY default
+ALTER EXTENSION sso_attr UPDATE;
+RESET ROLE;
+-- Whoever is to drop it can look first at what would be lost (docs/updating.md).
+SELECT (SELECT count(*) FROM sso_attr.session WHERE alias_of IS NULL AND expires_at > now()) AS sessions,
+       (SELECT count(*) FROM sso_attr.attribute WHERE expires_at > now()) AS attributes,
+       (SELECT count(*) FROM sso_attr.attribute WHERE sealed IS NOT NULL AND expires_at > now()) AS sealed,
+       (SELECT count(*) FROM sso_attr.user) AS users;
+CREATE TABLE invoice (owner text);
+CREATE POLICY own ON invoice USING (owner = api.sso_current_user_id());
+BEGIN;
+DROP EXTENSION sso_attr;
+ROLLBACK;
+\set VERBOSITY sqlstate
+DROP TABLE invoice;
 -- Dropped with all that it holds, made again elsewhere, in one backend and in one transaction.
 DROP EXTENSION sso_attr;
 SELECT count(*) FROM pg_proc WHERE proname ~ '^sso_';
@@ -70,6 +94,7 @@ CREATE EXTENSION IF NOT EXISTS sso_attr;
 SELECT sso_session_verify('no token');
 \c :home
 DROP DATABASE regress_sso_attr_lifecycle;
+DROP ROLE lifecycle_dba;
 
 -- Texts are UTF8 or not at all.
 CREATE DATABASE regress_sso_attr_latin1 TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C';
