@@ -6,10 +6,10 @@ use sso_attr_core::Error;
 
 use super::call::{changing, reading};
 use crate::maintenance::purge::Sweep;
-use crate::pg::clock;
 use crate::pg::datum::TimestampTz;
 use crate::pg::report::Answer;
 use crate::pg::spi::{Access, as_owner, batch_as_owner};
+use crate::pg::{clock, transaction};
 use crate::settings;
 use crate::store::purge::{self, Run};
 
@@ -22,6 +22,7 @@ fn sso_attr_purge(max_rows: default!(Option<i64>, "NULL")) -> Answer<i64> {
             Some(Ok(rows)) => rows,
             Some(Err(_)) => return Err(Error::argument("max_rows must not be negative")),
         };
+        transaction::refuse_read_only(c"sso_attr_purge()");
         let mut sweep = Sweep::start(clock::now());
         while !sweep.is_over() && sweep.removed() < max_rows {
             let limit = settings::purge_batch_size().min(max_rows - sweep.removed());

@@ -1,6 +1,7 @@
 //! The open transaction: what it is like, and how it ends.
 
 use std::cell::Cell;
+use std::ffi::CStr;
 
 use pgrx::{pg_guard, pg_sys};
 
@@ -16,6 +17,13 @@ pub fn has_one_snapshot() -> bool {
 pub fn is_read_only() -> bool {
     // SAFETY: set when the transaction started.
     unsafe { pg_sys::XactReadOnly }
+}
+
+/// Raises where a command that has nothing to write would go unnoticed in a read-only transaction, as
+/// every one on a standby is.
+pub fn refuse_read_only(command: &CStr) {
+    // SAFETY: the name is read while the call lasts.
+    unsafe { pg_sys::PreventCommandIfReadOnly(command.as_ptr()) };
 }
 
 /// Whether the id is that of the current transaction or of a part of it that has not been rolled back.

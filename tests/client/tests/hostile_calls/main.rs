@@ -24,7 +24,7 @@ const CONNECTIONS: usize = 2;
 /// Enough that a seed taken from the clock finds, over some runs, what a long run does.
 const EVERYDAY_CALLS: usize = 6000;
 /// Only the owner of the tables can call these.
-const OWNERS: [&str; 2] = ["sso_attr_grant", "sso_attr_revoke"];
+const OWNERS: [&str; 3] = ["sso_attr_grant", "sso_attr_revoke", "sso_attr_set_logged"];
 /// What the log says when a process ended that should not have.
 const CRASHES: [&str; 6] = [
     "was terminated by signal",

@@ -1,0 +1,1 @@
+CREATE EXTENSION sso_attr VERSION '0.1.0';
