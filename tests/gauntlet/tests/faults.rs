@@ -459,13 +459,15 @@ fn a_refused_call_that_was_done_is_found() -> Result {
     let server = server("sso_attr.purge_interval = 0")?;
     let mut player = Player::new(&server, "postgres", None)?;
     let seed = seed("a refused call")?;
-    play(&mut player, &mut Random::new(seed), 0..100)?;
     let before = player.model.clone();
-    let mut random = Random::new(seed + 1);
-    let mut label = 1000;
+    let mut random = Random::new(seed);
     // Until something has changed; then the ledger says that it was refused.
-    loop {
+    for label in 0..1000 {
         let call = call_of_its_own(&mut random, &player, label);
+        // A role without rights would change nothing.
+        if matches!(call, Call::Role { .. }) {
+            continue;
+        }
         let Played::AsExpected = player.attempt(&call)? else { return Err("it differs".into()) };
         if matches!(call, Call::Open { .. }) && player.compare()?.is_none() {
             let after = std::mem::replace(&mut player.model, before.clone());
@@ -474,6 +476,6 @@ fn a_refused_call_that_was_done_is_found() -> Result {
             }
             player.model = after;
         }
-        label += 1;
     }
+    Err("no call has changed anything".into())
 }
