@@ -10,9 +10,18 @@ const DEFAULTS: Record<string, unknown> = { httpOnly: true, path: "/" };
 /** The JSON text of what must be stored to restore a cookie; undefined if there is nothing that must. */
 export function cookieText(cookie: SessionData["cookie"]): string | undefined {
     const fields = cookie as unknown as Record<string, unknown>;
-    const stored = FIELDS.map((field) => [field, fields[field] ?? undefined])
+    const value = (field: string): unknown => (field === "originalMaxAge" ? steady(cookie.originalMaxAge) : fields[field]);
+    const stored = FIELDS.map((field) => [field, value(field) ?? undefined])
         .filter(([field, value]) => value !== undefined && value !== DEFAULTS[field as string]);
     return stored.length > 0 ? toJson("cookie", Object.fromEntries(stored)) : undefined;
+}
+
+/**
+ * To ten milliseconds: express-session takes the time once to set when a cookie expires, and again to see how long that is
+ * from now, and where the clock has ticked in between it is another cookie.
+ */
+function steady(milliseconds: number | null | undefined): number | null | undefined {
+    return typeof milliseconds === "number" ? Math.round(milliseconds / 10) * 10 : milliseconds;
 }
 
 /** The cookie of a session that ends at a given time, from what was stored of it. */

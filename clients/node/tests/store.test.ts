@@ -437,3 +437,16 @@ test("CommonJS gets the same class", () => {
     assert.equal(required.SsoAttrStore, SsoAttrStore);
     assert.equal(required.genid, genid);
 });
+
+test("a tick of the clock in a cookie's age is no change", async () => {
+    const counting = new CountingPool();
+    const by = new SsoAttrStore({ pool: counting });
+    const sid = genid();
+    const session = fresh(sid, by);
+    await promises(by).set(sid, session);
+    const later = await read(sid, by);
+    later.cookie.originalMaxAge = later.cookie.originalMaxAge! - 1;
+    counting.sent = [];
+    await promises(by).touch(sid, later);
+    assert.deepEqual(counting.sent, []);
+});
