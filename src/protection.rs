@@ -32,6 +32,15 @@ impl Protection {
             None => Protection::AsStored,
         }
     }
+
+    /// Whether to seal; what is stored decides where the caller has not asked.
+    fn seals(self, as_stored: impl FnOnce() -> Result<bool>) -> Result<bool> {
+        match self {
+            Protection::Clear => Ok(false),
+            Protection::Sealed => Ok(true),
+            Protection::AsStored => as_stored(),
+        }
+    }
 }
 
 /// A verb that replaces values.
@@ -149,12 +158,10 @@ fn update_each(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Names>
 }
 
 fn update_set(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<Names> {
-    let guess = |item: &Item<'_>| match item.protection {
-        Protection::Clear => false,
-        Protection::Sealed => true,
-        Protection::AsStored => is_likely_sealed(attributes, item),
-    };
-    let entries = collected(items.iter().map(|item| entry(attributes, item, guess(item))))?;
+    let entries = collected(items.iter().map(|item| {
+        let sealed = item.protection.seals(|| Ok(is_likely_sealed(attributes, item)))?;
+        entry(attributes, item, sealed)
+    }))?;
     let updated = attributes.update_many(&entries)?;
     drop(entries);
     let that_are =
@@ -177,9 +184,8 @@ pub fn set_many(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<()> {
     set_set(attributes, items)
 }
 
-/// An item that does not say how to protect it is taken for clear, as a
-/// new row would be; a row in the other form is left, locked, and then written as the item asks, or else
-/// in the row's own form.
+/// An item that does not say how to protect it is taken for clear, as a new row would be; a row in the
+/// other form is left, locked, and then written as the item asks, or else in the row's own form.
 fn set_set(attributes: &Attributes<'_>, items: &[Item<'_>]) -> Result<()> {
     let sealed = |item: &Item<'_>| item.protection == Protection::Sealed;
     let entries = collected(items.iter().map(|item| entry(attributes, item, sealed(item))))?;
@@ -201,11 +207,7 @@ fn over_rows<'a>(attributes: &Attributes<'_>, items: &[Item<'a>]) -> Result<Vec<
     let names = collected(items.iter().map(|item| Ok(item.name)))?;
     let rows = attributes.find_many(&names)?;
     collected(items.iter().zip(rows).map(|(item, row)| {
-        let sealed = match item.protection {
-            Protection::Clear => false,
-            Protection::Sealed => true,
-            Protection::AsStored => row.transpose()?.unwrap_or(false),
-        };
+        let sealed = item.protection.seals(|| Ok(row.transpose()?.unwrap_or(false)))?;
         hint::note(item.name, sealed);
         entry(attributes, item, sealed)
     }))

@@ -13,6 +13,7 @@ use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::{Error, Result};
 
 use super::attribute::{Attributes, Value, is_sealed};
+use crate::pg::interrupt;
 use crate::pg::report::{collected, push};
 use crate::pg::sql::{Array, ArrayOf, Bool, Envelope, Id, Json, Name, Null, Text, Time};
 use crate::pg::statement::statement;
@@ -359,11 +360,16 @@ fn absent<'a>(
     Ok(absent)
 }
 
-/// For each place of a list, what came back under its name. Rows come back in the list's order.
+/// For each place of a list, what came back under its name. Rows come back in the list's order, unless the
+/// planner has found an index of somebody else's to go by.
 fn placed<'a, A, B>(
     names: impl ExactSizeIterator<Item = &'a str>,
-    rows: Vec<(TextDatum, A, B)>,
+    mut rows: Vec<(TextDatum, A, B)>,
 ) -> impl ExactSizeIterator<Item = (usize, Option<(A, B)>)> {
+    rows.sort_unstable_by(|one, other| {
+        interrupt::check();
+        (*one.0).cmp(&*other.0)
+    });
     let mut rows = rows.into_iter().peekable();
     let place = move |(at, name): (usize, &'a str)| {
         (at, rows.next_if(|(found, ..)| **found == *name).map(|(_, a, b)| (a, b)))
