@@ -18,7 +18,7 @@ use crate::pg::lock;
 use crate::pg::report::Answer;
 use crate::pg::spi::{Access, Db, as_owner};
 use crate::pg::text::{Text, TextDatum};
-use crate::store::session::{self, Found, Opening, Shown};
+use crate::store::session::{self, Found, IdleLimit, Opening, Shown};
 
 /// The id of the session that a text names, if it is a token: no table is looked at, so it is nothing to audit.
 #[pg_extern(immutable, parallel_safe)]
@@ -287,11 +287,11 @@ pub fn renew(
     session: &Session<'_>,
     asked: Option<Deadline>,
 ) -> sso_attr_core::Result<Option<TimestampTz>> {
-    let Found { id, created_at, expires_at } = session.found;
+    let Found { id, created_at, expires_at, idle_limit } = session.found;
     let asked = match asked {
         Some(asked) => asked,
         None => {
-            let idle_limit = session::idle_limit(session.db(), id);
+            let IdleLimit(idle_limit) = idle_limit.unwrap_or_else(|| session::idle_limit(session.db(), id));
             Deadline::after(idle_limit.map_or(Ttl::Never, Ttl::Micros), call.now)?
         }
     };

@@ -114,17 +114,6 @@ statement! {
           WHERE a.expires_at OPERATOR(pg_catalog.<=) $7"
 }
 statement! {
-    /// For a row that is there and keeps all but its value; any other is locked and left as it is.
-    SET_KEEPING(Id, Text, Null<Json>, Null<Envelope>, Time) -> (Time) =
-        "INSERT INTO sso_attr.attribute AS a
-              (session_id, name, value, sealed, purge_bin, created_at, updated_at)
-          VALUES ($1, $2, $3, $4, 'infinity', $5, $5)
-          ON CONFLICT (session_id, name) DO UPDATE SET value = $3, sealed = $4, updated_at = $5
-          WHERE a.expires_at OPERATOR(pg_catalog.>) $5
-            AND (a.sealed IS NULL) OPERATOR(pg_catalog.=) ($4 IS NULL)
-          RETURNING a.created_at"
-}
-statement! {
     /// A row that the last WHERE leaves out is locked all the same.
     SET(Id, Text, Null<Json>, Null<Envelope>, Null<Time>, Null<Time>, Time, Bool) -> (Time) =
         "INSERT INTO sso_attr.attribute AS a
@@ -237,7 +226,8 @@ impl<'db> Attributes<'db> {
     }
 
     /// Creates or replaces, and says which; `None` where there is one that does not take the value,
-    /// which is then locked.
+    /// which is then locked. Most are there, and to replace one by an UPDATE costs a third less than
+    /// by an INSERT that meets it.
     pub fn set(
         &self,
         name: &str,
@@ -245,20 +235,16 @@ impl<'db> Attributes<'db> {
         over: Over,
         expires_at: Option<Timestamp>,
     ) -> Result<Option<Written>> {
+        if self.update(name, value, over, expires_at) {
+            return Ok(Some(Written::Replaced));
+        }
         let (clear, sealed) = value.columns();
-        let written = |(created_at,)| match created_at == self.now {
+        let (bin, any) = (expires_at.map(Timestamp::purge_bin), over == Over::Any);
+        let params = (&self.session, name, clear, sealed, expires_at, bin, self.now, any);
+        let set = self.db.one(&SET, params, |(created_at,)| match created_at == self.now {
             true => Written::Created,
             false => Written::Replaced,
-        };
-        let mut set = None;
-        if expires_at.is_none() && over == Over::Alike {
-            set = self.db.one(&SET_KEEPING, (&self.session, name, clear, sealed, self.now), written);
-        }
-        if set.is_none() {
-            let (bin, any) = (expires_at.map(Timestamp::purge_bin), over == Over::Any);
-            let params = (&self.session, name, clear, sealed, expires_at, bin, self.now, any);
-            set = self.db.one(&SET, params, written);
-        }
+        });
         self.refuse_two(name)?;
         Ok(set)
     }

@@ -6,8 +6,8 @@
 //! is at odds with the row is left for a second statement.
 //!
 //! What must not create is one UPDATE or DELETE, which goes along the index on the names and looks each
-//! row up in the list, by [`Way::Hash`](crate::pg::planner::Way::Hash): it locks in the order of the names
-//! too, and nothing of a value that has no row is ever written.
+//! row up in the list, by [`Way::Hash`](crate::pg::planner::Way::Hash) or, in a short list, by comparing: it
+//! locks in the order of the names too, and nothing of a value that has no row is ever written.
 
 use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::{Error, Result};
@@ -102,6 +102,26 @@ macro_rules! among_names {
 
 statement! {
     /// A row that is sealed is locked, gets a sign of that, and keeps its value.
+    UPDATE_FEW_CLEAR(Id, Array<Text>, Array<Null<Json>>, Time) -> (Name, Time) =
+        "UPDATE sso_attr.attribute AS a
+          SET value = CASE WHEN a.sealed IS NULL THEN ($3)[pg_catalog.array_position($2, a.name)] ELSE a.value END,
+              updated_at = CASE WHEN a.sealed IS NULL THEN $4 ELSE '-infinity' END
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
+            AND a.expires_at OPERATOR(pg_catalog.>) $4
+          RETURNING a.name, a.updated_at"
+}
+statement! {
+    /// As UPDATE_FEW_CLEAR, for values that are all sealed, over rows that are.
+    UPDATE_FEW_SEALED(Id, Array<Text>, Array<Null<Envelope>>, Time) -> (Name, Time) =
+        "UPDATE sso_attr.attribute AS a
+          SET sealed = CASE WHEN a.value IS NULL THEN ($3)[pg_catalog.array_position($2, a.name)] ELSE a.sealed END,
+              updated_at = CASE WHEN a.value IS NULL THEN $4 ELSE '-infinity' END
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
+            AND a.expires_at OPERATOR(pg_catalog.>) $4
+          RETURNING a.name, a.updated_at"
+}
+statement! {
+    /// As UPDATE_FEW_CLEAR, for many.
     #[by(Hash)]
     UPDATE_CLEAR(Id, Array<Text>, Array<Null<Json>>, Time) -> (Name, Time) = concat!(
         "UPDATE sso_attr.attribute AS a
@@ -207,6 +227,9 @@ statement! {
           WHERE seen.times OPERATOR(pg_catalog.>) 1 LIMIT 1"
 }
 
+/// The number of entries up to which it is cheaper to compare each with every row than to hash them.
+const FEW: usize = 20;
+
 /// All lists of names and entries are in byte order of the names, each name once.
 impl Attributes<'_> {
     /// Creates attributes, over expired ones too; returns the places of those whose names are there.
@@ -247,15 +270,21 @@ impl Attributes<'_> {
     /// that are left are locked.
     pub fn update_many(&self, entries: &[Entry<'_>]) -> Result<Vec<Updated>> {
         let (id, names, now) = (&self.session, names_of(entries)?, self.now);
+        let is_few = entries.len() <= FEW;
+        let sealed = entries.iter().filter(|entry| entry.value.is_sealed()).count();
+        let row = |(name, at)| (name, at, ());
         let rows = if entries.iter().any(|entry| entry.expires_at.is_some()) {
             let (clear, sealed) = values_of(entries)?;
             let params = (id, names, clear, sealed, expiries_of(entries)?, bins_of(entries)?, now);
-            self.db.all(&UPDATE, params, |(name, at)| (name, at, ()))
-        } else if entries.iter().any(|entry| entry.value.is_sealed()) {
-            let (clear, sealed) = values_of(entries)?;
-            self.db.all(&UPDATE_VALUES, (id, names, clear, sealed, now), |(name, at)| (name, at, ()))
+            self.db.all(&UPDATE, params, row)
+        } else if sealed == 0 {
+            let statement = if is_few { &UPDATE_FEW_CLEAR } else { &UPDATE_CLEAR };
+            self.db.all(statement, (id, names, clear_of(entries)?, now), row)
+        } else if is_few && sealed == entries.len() {
+            self.db.all(&UPDATE_FEW_SEALED, (id, names, sealed_of(entries)?, now), row)
         } else {
-            self.db.all(&UPDATE_CLEAR, (id, names, clear_of(entries)?, now), |(name, at)| (name, at, ()))
+            let (clear, sealed) = values_of(entries)?;
+            self.db.all(&UPDATE_VALUES, (id, names, clear, sealed, now), row)
         };
         collected(placed(entries.iter().map(|entry| entry.name), rows).map(|(_, row)| match row {
             None => Ok(Updated::Missing),
@@ -389,11 +418,15 @@ fn names_of(entries: &[Entry<'_>]) -> Result<ArrayOf<Text>> {
 type Values = (ArrayOf<Null<Json>>, ArrayOf<Null<Envelope>>);
 
 fn values_of(entries: &[Entry<'_>]) -> Result<Values> {
-    Ok((clear_of(entries)?, ArrayOf::new(entries.iter().map(|entry| entry.value.columns().1))?))
+    Ok((clear_of(entries)?, sealed_of(entries)?))
 }
 
 fn clear_of(entries: &[Entry<'_>]) -> Result<ArrayOf<Null<Json>>> {
     ArrayOf::new(entries.iter().map(|entry| entry.value.columns().0))
+}
+
+fn sealed_of(entries: &[Entry<'_>]) -> Result<ArrayOf<Null<Envelope>>> {
+    ArrayOf::new(entries.iter().map(|entry| entry.value.columns().1))
 }
 
 fn expiries_of(entries: &[Entry<'_>]) -> Result<ArrayOf<Null<Time>>> {

@@ -1,7 +1,5 @@
 //! The table sso_attr.session.
 
-use std::thread::LocalKey;
-
 use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::token::Claim;
 use uuid::Uuid;
@@ -10,7 +8,7 @@ use crate::pg::datum;
 use crate::pg::interrupt;
 use crate::pg::spi::Db;
 use crate::pg::sql::{Bytes, Id, Inet, Int, Name, Null, Text, Time};
-use crate::pg::statement::{Statement, statement};
+use crate::pg::statement::statement;
 use crate::pg::text::TextDatum;
 
 /// A session whose secret the claim proves, live or not.
@@ -20,7 +18,13 @@ pub struct Found {
     pub created_at: Timestamp,
     /// As stored; the cap may come earlier.
     pub expires_at: Timestamp,
+    /// Where it was read along, as it is not for what never renews a session.
+    pub idle_limit: Option<IdleLimit>,
 }
+
+/// For how many microseconds a session may be idle; `None` is for ever.
+#[derive(Clone, Copy)]
+pub struct IdleLimit(pub Option<i64>);
 
 /// What a new session is opened with.
 pub struct Opening<'a> {
@@ -55,8 +59,8 @@ statement! {
 }
 statement! {
     /// Keeps the row from being deleted until the rows that refer to it are in.
-    FIND_FOR_INSERT(Id) -> (Bytes, Time, Time) =
-        "SELECT secret_digest, created_at, expires_at
+    FIND_FOR_INSERT(Id) -> (Bytes, Time, Time, Null<Int>) =
+        "SELECT secret_digest, created_at, expires_at, idle_limit
           FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1 FOR KEY SHARE"
 }
 statement! {
@@ -197,22 +201,26 @@ statement! {
 
 /// The session that a claim proves, live or not.
 pub fn find(db: &Db, claim: &Claim) -> Option<Found> {
-    find_by(db, &FIND, claim)
+    by_claim(db, claim, |id| {
+        db.one(&FIND, (&id,), |(digest, created_at, expires_at)| {
+            let found = Found { id, created_at, expires_at, idle_limit: None };
+            claim.digest.matches(digest).then_some(found)
+        })
+    })
 }
 
 /// As [`find`]; the row stays until the transaction is over.
 pub fn find_for_insert(db: &Db, claim: &Claim) -> Option<Found> {
-    find_by(db, &FIND_FOR_INSERT, claim)
+    by_claim(db, claim, |id| {
+        db.one(&FIND_FOR_INSERT, (&id,), |(digest, created_at, expires_at, idle_limit)| {
+            let found = Found { id, created_at, expires_at, idle_limit: Some(IdleLimit(idle_limit)) };
+            claim.digest.matches(digest).then_some(found)
+        })
+    })
 }
 
-type Find = Statement<(Id,), (Bytes, Time, Time)>;
-
-fn find_by(db: &Db, statement: &'static LocalKey<Find>, claim: &Claim) -> Option<Found> {
-    let look = |id: Uuid| {
-        db.one(statement, (&id,), |(digest, created_at, expires_at)| {
-            claim.digest.matches(digest).then_some(Found { id, created_at, expires_at })
-        })
-    };
+/// What `look` finds of the session that a claim names, or of the one that its alias leads to.
+fn by_claim<T>(db: &Db, claim: &Claim, look: impl Fn(Uuid) -> Option<Option<T>>) -> Option<T> {
     look(claim.id)?.or_else(|| look(alias_of(db, claim)?)?)
 }
 
@@ -224,16 +232,15 @@ fn alias_of(db: &Db, claim: &Claim) -> Option<Uuid> {
     db.one(&ALIAS_OF, (&claim.id,), |(alias_of,)| alias_of).flatten()
 }
 
-/// For how many microseconds a session may be idle; `None` is for ever.
-pub fn idle_limit(db: &Db, id: Uuid) -> Option<i64> {
-    db.one(&IDLE_LIMIT, (&id,), |(idle_limit,)| idle_limit).flatten()
+pub fn idle_limit(db: &Db, id: Uuid) -> IdleLimit {
+    IdleLimit(db.one(&IDLE_LIMIT, (&id,), |(idle_limit,)| idle_limit).flatten())
 }
 
 /// Any session of that id, locked against every other use; for an alias, the session it leads to.
 pub fn lock(db: &Db, id: Uuid) -> Option<Found> {
     let look = |id: Uuid| {
         db.one(&LOCK, (&id,), |(created_at, expires_at, alias_of)| {
-            alias_of.map_or(Ok(Found { id, created_at, expires_at }), Err)
+            alias_of.map_or(Ok(Found { id, created_at, expires_at, idle_limit: None }), Err)
         })
     };
     match look(id)? {
@@ -243,6 +250,7 @@ pub fn lock(db: &Db, id: Uuid) -> Option<Found> {
             id: of,
             created_at: Timestamp::BEFORE_ALL,
             expires_at: Timestamp::BEFORE_ALL,
+            idle_limit: None,
         })),
     }
 }
@@ -276,7 +284,7 @@ pub fn show(db: &Db, id: Uuid) -> Option<Shown> {
 
 /// All about the session that a claim proves, live or not.
 pub fn find_and_show(db: &Db, claim: &Claim) -> Option<Shown> {
-    let look = |id: Uuid| {
+    by_claim(db, claim, |id| {
         db.one(
             &FIND_AND_SHOW,
             (&id,),
@@ -285,8 +293,7 @@ pub fn find_and_show(db: &Db, claim: &Claim) -> Option<Shown> {
                 claim.digest.matches(digest).then(|| shown(row))
             },
         )
-    };
-    look(claim.id)?.or_else(|| look(alias_of(db, claim)?)?)
+    })
 }
 
 /// The sessions of a user that end after `now` and were created after `created_after`, newest first.
