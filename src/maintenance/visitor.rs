@@ -25,6 +25,10 @@ const TIME_LIMIT: Duration = Duration::from_secs(2);
 /// expires.
 const PACED_INTERVALS: u32 = 10;
 
+/// The most rows of a batch while there are pauses: half a millisecond of work, and so little to be written
+/// at once that a commit beside it hardly waits longer for the disk.
+const PACED_ROWS: u64 = 100;
+
 /// Does the work in the database and tells the launcher the result.
 pub fn visit(database: pg_sys::Oid, ticket: u32) {
     let mut visit = worker::current_visit();
@@ -81,16 +85,18 @@ fn sweep(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
     let mut sweep = Sweep::start(now);
     while !sweep.is_over() && start.elapsed() < TIME_LIMIT {
         worker::reload_if_pending();
-        let limit = settings::purge_batch_size();
+        let (share, most) = (settings::purge_share(), settings::purge_batch_size());
+        let is_paced = share < 100 && !is_late(visit);
+        let limit = if is_paced { most.min(PACED_ROWS) } else { most };
         let batch = Instant::now();
         if try_in_extension(|db| sweep.batch(db, limit))?.is_none() {
             return Ok(());
         }
         visit.attributes = attributes + sweep.attributes();
         visit.sessions = sessions + sweep.sessions();
-        if !sweep.is_over() && !is_late(visit) {
+        if is_paced && !sweep.is_over() {
             let left = TIME_LIMIT.saturating_sub(start.elapsed());
-            pause_after(batch.elapsed(), left);
+            pause_after(batch.elapsed(), share, left);
         }
     }
     visit.unfinished = !sweep.is_over();
@@ -99,12 +105,9 @@ fn sweep(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
 }
 
 /// Sleeps so long that the time worked is the share of it all that is wanted, but not too long.
-fn pause_after(worked: Duration, longest: Duration) {
-    let share = settings::purge_share();
+fn pause_after(worked: Duration, share: u32, longest: Duration) {
     let pause = (worked * (100 - share) / share).min(longest);
-    if !pause.is_zero() {
-        worker::wait(Wait::PurgeDelay, Some(pause));
-    }
+    worker::wait(Wait::PurgeDelay, Some(pause));
 }
 
 fn is_late(visit: &Visit) -> bool {
@@ -155,7 +158,7 @@ fn rekey(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
 
 /// Runs `work` in a transaction of its own with the owner's rights. `None` if the database does not
 /// have the extension.
-fn in_extension<T>(work: impl FnOnce(&Db) -> T) -> Result<Option<T>, String> {
+fn in_extension<T: Send>(work: impl FnOnce(&Db) -> T) -> Result<Option<T>, String> {
     let work = || reserve::kept(|| Ok(as_owner(Access::Write, work)));
     let done = worker::in_transaction(|| worker::lock_extension().then(work))?;
     done.transpose().map_err(|error: Error| error.to_string())
@@ -163,7 +166,7 @@ fn in_extension<T>(work: impl FnOnce(&Db) -> T) -> Result<Option<T>, String> {
 
 /// As [`in_extension`], for work that can fail with an error of our own: its message is returned, as
 /// that of an ERROR is.
-fn try_in_extension<T>(work: impl FnOnce(&Db) -> CoreResult<T>) -> Result<Option<T>, String> {
+fn try_in_extension<T: Send>(work: impl FnOnce(&Db) -> CoreResult<T>) -> Result<Option<T>, String> {
     in_extension(work)?.transpose().map_err(|error| match error.detail() {
         Some(detail) => format!("{error}: {detail}"),
         None => error.to_string(),
