@@ -49,7 +49,7 @@ pub fn set(claim: Option<Claim>) {
 /// The current session, if there is one and the calling statement sees it live.
 pub fn get() -> Option<Current> {
     let claim = MADE.with_borrow(|made| made.last().and_then(|made| made.claim))?;
-    let view = transaction::view();
+    let view = transaction::view()?;
     let seen = SEEN.with_borrow(|seen| seen.as_ref().filter(|(by, _)| *by == view).cloned());
     let current = match seen {
         Some((_, current)) => current,

@@ -14,6 +14,7 @@ use super::owner::schema_and_owner;
 use super::planner::{Closed, Way};
 use super::report::raise;
 use super::statement::{Bound, Columns, Params, Statement, check_columns};
+use super::transaction;
 
 /// Whether a call's statements may write.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,9 +54,9 @@ pub fn as_owner<T>(access: Access, work: impl FnOnce(&Db) -> T) -> T {
     work(&Db::open(access, Some(memory)))
 }
 
-/// As [`as_owner`], for one of many batches of a call: what it reads or makes is gone when it ends, and
-/// so must not be part of the result.
-pub fn batch_as_owner<T: 'static>(access: Access, work: impl FnOnce(&Db) -> T) -> T {
+/// As [`as_owner`], for one of many batches of a call: what it reads or makes is gone when it ends. So
+/// the result must be `Send`, as nothing is that lies in PostgreSQL's memory.
+pub fn batch_as_owner<T: Send + 'static>(access: Access, work: impl FnOnce(&Db) -> T) -> T {
     work(&Db::open(access, None))
 }
 
@@ -71,8 +72,11 @@ impl Db {
         const RESTRICTED: u32 = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_RESTRICTED_OPERATION;
         let mut caller = pg_sys::InvalidOid;
         let mut security_context = 0;
-        // SAFETY: we are inside a transaction, as every SQL function call is. Should an ERROR
-        // leave early, transaction or subtransaction abort restores user and SPI stack.
+        if !transaction::is_in_statement() {
+            pgrx::error!("sso_attr was called outside a statement");
+        }
+        // SAFETY: we are inside a transaction. Should an ERROR leave early, transaction or subtransaction
+        // abort restores user and SPI stack.
         unsafe {
             let (schema, owner) = schema_and_owner();
             pg_sys::SPI_connect();

@@ -7,6 +7,18 @@ use pgrx::{pg_guard, pg_sys};
 
 use super::clock;
 
+// Declared here since neither raises an ERROR: they need no guard like the one that pgrx puts around
+// every call, which costs more than they do.
+unsafe extern "C-unwind" {
+    safe fn IsTransactionState() -> bool;
+    safe fn ActiveSnapshotSet() -> bool;
+}
+
+/// Whether a statement is running, which sees what there is by a snapshot.
+pub fn is_in_statement() -> bool {
+    IsTransactionState() && ActiveSnapshotSet()
+}
+
 /// Whether all statements of the transaction see one snapshot: REPEATABLE READ and SERIALIZABLE.
 pub fn has_one_snapshot() -> bool {
     // SAFETY: set when the transaction started.
@@ -41,16 +53,19 @@ pub struct View {
     running: (u32, i32),
 }
 
-/// What the calling statement sees: two equal views show the same rows.
-pub fn view() -> View {
-    // SAFETY: inside a statement, which has an active snapshot.
+/// What the calling statement sees: two equal views show the same rows. `None` outside a statement.
+pub fn view() -> Option<View> {
+    if !is_in_statement() {
+        return None;
+    }
+    // SAFETY: there is a snapshot, and it is read at once.
     let snapshot = unsafe { &*pg_sys::GetActiveSnapshot() };
-    View {
+    Some(View {
         statement: clock::statement_start().0,
         own_command: snapshot.curcid,
         bounds: (snapshot.xmin.into_inner(), snapshot.xmax.into_inner()),
         running: (snapshot.xcnt, snapshot.subxcnt),
-    }
+    })
 }
 
 /// The innermost part of the open transaction: itself, or the last savepoint in it.

@@ -5,8 +5,9 @@ use std::panic::AssertUnwindSafe;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgTryBuilder, pg_sys};
 
-/// Runs `work` in a transaction of its own; an ERROR rolls it back and its message is returned.
-pub fn in_transaction<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+/// Runs `work` in a transaction of its own; an ERROR rolls it back and its message is returned. The
+/// result is `Send`, as nothing is that lies in PostgreSQL's memory, which ends with the transaction.
+pub fn in_transaction<T: Send>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_error(|| {
         // SAFETY: no transaction is open; `catch_error` handles an ERROR.
         unsafe {
