@@ -6,6 +6,7 @@
 //! them run side by side.
 
 pub mod document;
+pub mod node_tree;
 mod pooler;
 mod random;
 
