@@ -368,6 +368,13 @@ fn parameter(node: &Node) -> Option<i64> {
     if node.label() == "PARAM" { node.number("paramid") } else { None }
 }
 
+/// Whether a statement asks Citus about itself, which PostgreSQL cannot parse without it, and names no table of
+/// the extension.
+fn asks_citus(sql: &str) -> bool {
+    let is_named = |name: &&str| sql.contains(*name);
+    [" pg_catalog.pg_dist_", " pg_catalog.master_"].iter().any(is_named) && !is_named(&" sso_attr.")
+}
+
 /// What PostgreSQL has understood of a statement.
 fn parsed(client: &mut Client, parameters: &str, sql: &str) -> Result<Node> {
     client.batch_execute(&format!(
@@ -395,6 +402,9 @@ fn statements_can_run_on_distributed_tables() -> Result {
         assert_eq!(read.len(), declared, "statements of {}", file.display());
         count += declared;
         for Statement { place, parameters, sql } in found {
+            if asks_citus(&sql) {
+                continue;
+            }
             let tree = parsed(&mut client, &parameters, &sql).map_err(|error| format!("{place}: {error}"))?;
             for rule in catalog.broken(&tree) {
                 let (file, _) = place.split_once('.').unwrap_or_default();
