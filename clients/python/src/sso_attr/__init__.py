@@ -22,10 +22,13 @@ from .errors import (
     UserMissing,
 )
 from .records import Attribute, LoadedSession, SessionInfo, User
+from .servers import AsyncServers, Servers
 from .service import Service
+from .slots import Slots, session_id, slot
 
 __all__ = [
     "AsyncAttributes",
+    "AsyncServers",
     "AsyncSession",
     "AsyncSsoAttr",
     "Attribute",
@@ -41,10 +44,12 @@ __all__ = [
     "NotAllowed",
     "NotInstalled",
     "ServerGone",
+    "Servers",
     "Service",
     "Session",
     "SessionInfo",
     "SessionNotLive",
+    "Slots",
     "SsoAttr",
     "SsoAttrError",
     "TokenInUse",
@@ -53,4 +58,6 @@ __all__ = [
     "User",
     "UserExists",
     "UserMissing",
+    "session_id",
+    "slot",
 ]

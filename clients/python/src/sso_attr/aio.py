@@ -16,6 +16,7 @@ from . import calls
 from .calls import Call
 from .connections import SETTINGS, conninfo, is_quiet, require_no_transaction
 from .errors import translated
+from .slots import Slots
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -136,11 +137,13 @@ class AsyncSsoAttr:
         source: str | AsyncConnectionPool[Any] | AsyncConnection[Any] = "",
         *,
         schema: str | None = None,
+        slots: Slots | None = None,
         min_size: int = 1,
         max_size: int = 10,
         timeout: float = 10.0,
     ) -> None:
         self._schema = schema
+        self.slots = slots
         self._owned: AsyncConnectionPool[Any] | None = None
         self._source: AsyncConnectionPool[Any] | AsyncConnection[Any]
         if isinstance(source, str):
@@ -166,7 +169,7 @@ class AsyncSsoAttr:
     async def transaction(self) -> AsyncIterator[tuple[AsyncSsoAttr, AsyncConnection[Any]]]:
         """One transaction for calls of this client and statements of your own on the connection."""
         async with self._connection() as connection, connection.transaction():
-            yield AsyncSsoAttr(connection, schema=self._schema), connection
+            yield AsyncSsoAttr(connection, schema=self._schema, slots=self.slots), connection
 
     async def close(self) -> None:
         """Closes the pool of this client's own; a pool or a connection that was given stays open."""
@@ -194,6 +197,8 @@ class AsyncSsoAttr:
             yield connection
 
     async def _run(self, call: Call[T]) -> T:
+        if self.slots is not None:
+            call = self.slots.placed(call)
         with translated(call.names, call.states):
             async with self._connection() as connection, self._committed(connection, call):
                 cursor = AsyncCursor(connection, row_factory=tuple_row)

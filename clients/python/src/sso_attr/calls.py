@@ -49,6 +49,8 @@ class Call(Generic[T_co]):
     states: States = field(default_factory=dict)
     # A refusal counts only once it is committed.
     commits: bool = False
+    # Which parameter is a token for the session to take over.
+    adopts: int | None = None
 
     def statement(self, schema: str | None) -> bytes:
         return _statement(schema, self.function, tuple(kind for kind, _ in self.parameters), self.columns)
@@ -209,6 +211,7 @@ def open_session(
         ),
         _one,
         states={"23505": TokenInUse},
+        adopts=5,
     )
 
 
@@ -268,7 +271,8 @@ def renew(ust: str, expiration: Expiration = None, expires_at: datetime | None =
 
 def rotate(ust: str, user_id: str | None = None, new_ust: str | None = None) -> Call[str]:
     parameters = (_ust(ust), _text(user_id, "user_id"), _text(new_ust, "new_ust"))
-    return Call("sso_session_rotate", parameters, _one, states={"23505": TokenInUse})
+    adopts = None if new_ust is None else 2
+    return Call("sso_session_rotate", parameters, _one, states={"23505": TokenInUse}, adopts=adopts)
 
 
 def verify(ust: str) -> Call[bool]:
@@ -563,4 +567,5 @@ def login(
         read,
         states={"23505": TokenInUse},
         commits=True,
+        adopts=6,
     )

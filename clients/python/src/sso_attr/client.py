@@ -16,6 +16,7 @@ from . import calls
 from .calls import Call
 from .connections import SETTINGS, conninfo, is_quiet, require_no_transaction
 from .errors import translated
+from .slots import Slots
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -143,18 +144,21 @@ class SsoAttr:
 
     source: a connection string, for a pool of this client's own; or a psycopg_pool.ConnectionPool; or a
     psycopg.Connection, in whose transaction everything then happens. schema: that of the extension, where it is
-    not in the search_path. The others are for the pool of its own."""
+    not in the search_path. slots: those of this server, where it is one of several (`Servers`). The others are for the
+    pool of its own."""
 
     def __init__(
         self,
         source: str | ConnectionPool[Any] | Connection[Any] = "",
         *,
         schema: str | None = None,
+        slots: Slots | None = None,
         min_size: int = 1,
         max_size: int = 10,
         timeout: float = 10.0,
     ) -> None:
         self._schema = schema
+        self.slots = slots
         self._owned: ConnectionPool[Any] | None = None
         self._source: ConnectionPool[Any] | Connection[Any]
         if isinstance(source, str):
@@ -180,7 +184,7 @@ class SsoAttr:
     def transaction(self) -> Iterator[tuple[SsoAttr, Connection[Any]]]:
         """One transaction for calls of this client and statements of your own on the connection."""
         with self._connection() as connection, connection.transaction():
-            yield SsoAttr(connection, schema=self._schema), connection
+            yield SsoAttr(connection, schema=self._schema, slots=self.slots), connection
 
     def close(self) -> None:
         """Closes the pool of this client's own; a pool or a connection that was given stays open."""
@@ -209,6 +213,8 @@ class SsoAttr:
             yield connection
 
     def _run(self, call: Call[T]) -> T:
+        if self.slots is not None:
+            call = self.slots.placed(call)
         with (
             translated(call.names, call.states),
             self._connection() as connection,
