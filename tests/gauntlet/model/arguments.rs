@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::answer::{ARGUMENT, TOO_LONG_STATE};
-use super::call::{Expiration, Item, Name, TOO_LONG, Ttl};
+use super::call::{Expiration, Item, Name, Origin, TOO_LONG, Ttl};
 
 pub fn required_or_none(text: Name) -> Result<Name, &'static str> {
     text.map(|text| new_name(Some(text))).transpose()
@@ -15,6 +15,19 @@ pub fn new_name(name: Name) -> Result<&'static str, &'static str> {
         Some(TOO_LONG) => Err(TOO_LONG_STATE),
         Some(name) => Ok(name),
     }
+}
+
+pub fn check_address(origin: &Origin) -> Result<(), &'static str> {
+    origin.address.1.map(|_| ()).ok_or(ARGUMENT)
+}
+
+pub fn check_app(origin: &Origin) -> Result<(), &'static str> {
+    if origin.app == Some(TOO_LONG) { Err(TOO_LONG_STATE) } else { Ok(()) }
+}
+
+/// How many rows at most; none is no limit.
+pub fn check_most(most: Option<i64>) -> Result<(), &'static str> {
+    if most.is_some_and(|most| most < 0) { Err(ARGUMENT) } else { Ok(()) }
 }
 
 pub fn new_password(password: Name) -> Result<&'static str, &'static str> {

@@ -65,6 +65,27 @@ pub enum Deadline {
     Both,
 }
 
+/// An address: in SQL, and as it is shown; none where it is refused.
+pub type Address = (&'static str, Option<&'static str>);
+
+pub const ADDRESSES: [Address; 6] = [
+    ("NULL::inet", Some("")),
+    ("'192.0.2.7'::inet", Some("192.0.2.7")),
+    ("'2001:db8::7'::text", Some("2001:db8::7")),
+    ("' '::text", Some("")),
+    ("'198.51.100.1, 192.0.2.7'::text", None),
+    ("'nowhere'::text", None),
+];
+
+/// Where a session comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin {
+    /// No other call has it.
+    pub label: usize,
+    pub app: Name,
+    pub address: Address,
+}
+
 /// A value: as an argument of any type, and as the jsonb that it becomes.
 pub type Value = (&'static str, &'static str);
 
@@ -151,7 +172,7 @@ pub enum Call {
 
     Open {
         into: usize,
-        label: usize,
+        origin: Origin,
         user: Name,
         deadline: Deadline,
         ust: Option<usize>,
@@ -202,7 +223,15 @@ pub enum Call {
     Use {
         ust: Ust,
     },
+    /// Whether a token's id is that of its session.
+    SessionId {
+        ust: Ust,
+    },
     CurrentUser,
+    /// Whether the current session is that of a token.
+    CurrentSession {
+        ust: Ust,
+    },
     CurrentAttribute {
         name: Name,
     },
@@ -246,6 +275,9 @@ pub enum Call {
     GetAll {
         ust: Ust,
     },
+    ListAttributes {
+        ust: Ust,
+    },
     WriteMany {
         verb: Verb,
         ust: Ust,
@@ -272,7 +304,7 @@ pub enum Call {
     /// Opens a session where it is not refused.
     Login {
         into: usize,
-        label: usize,
+        origin: Origin,
         username: Name,
         password: Name,
         expiration: Expiration,
@@ -288,8 +320,10 @@ pub enum Call {
         password: Name,
         keep: Option<Ust>,
     },
+    /// Until so many seconds from now, or until unlocked.
     Lock {
         username: Name,
+        until: Option<i64>,
     },
     Unlock {
         username: Name,
@@ -300,6 +334,7 @@ pub enum Call {
     UserExists {
         username: Name,
     },
+    ListUsers,
 
     /// The table changed by hand: an attribute's end is an hour ago.
     MoveAttribute {
@@ -315,8 +350,17 @@ pub enum Call {
         hours: i64,
     },
 
-    Purge,
-    Rekey,
+    Purge {
+        most: Option<i64>,
+    },
+    Rekey {
+        most: Option<i64>,
+    },
+    /// Whether one of the functions that show figures shows any.
+    Figures(&'static str),
+    CheckRows,
+    /// Whether sessions outlive a crash.
+    SetLogged(bool),
     /// The keyring file is replaced; the first key is the primary one.
     Keyring(&'static [u32]),
     Grant(&'static str),
@@ -348,6 +392,14 @@ fn boolean(value: Option<bool>) -> &'static str {
         Some(true) => "true",
         Some(false) => "false",
     }
+}
+
+fn number(number: Option<i64>) -> String {
+    number.map_or("NULL".to_owned(), |number| number.to_string())
+}
+
+fn from(Origin { label, app, address: (address, _) }: &Origin) -> String {
+    format!("{}, {address}, user_agent => 's{label}'", or_null(*app))
 }
 
 fn jsonb(value: Value) -> String {
@@ -418,9 +470,10 @@ impl Call {
             Call::Keyring(ids) => return format!("-- the keyring is now {ids:?}"),
             Call::Compare => return "-- whole states are compared".into(),
 
-            Call::Open { label, user, deadline: ends, ust, keep_newest, .. } => format!(
-                "sso_session_create({}, user_agent => 's{label}', {}, ust => {}, keep_newest => {})",
+            Call::Open { origin, user, deadline: ends, ust, keep_newest, .. } => format!(
+                "sso_session_create({}, {}, {}, ust => {}, keep_newest => {})",
                 or_null(*user),
+                from(origin),
                 deadline(*ends),
                 or_null(ust.map(|ust| FOREIGN[ust])),
                 keep_newest.map_or("NULL".into(), |keep| keep.to_string()),
@@ -467,7 +520,18 @@ impl Call {
                 or_null(*user)
             ),
             Call::Use { ust } => format!("sso_session_use({})", token(ust)),
+            Call::SessionId { ust } => format!(
+                "CASE WHEN sso_session_id({0}) IS NULL THEN 'none'
+                      WHEN sso_session_verify({0})
+                          THEN (SELECT (session_id = sso_session_id({0}))::text FROM sso_session_get({0}))
+                      ELSE 'not live' END",
+                token(ust)
+            ),
             Call::CurrentUser => "sso_current_user_id()".into(),
+            Call::CurrentSession { ust } => {
+                let shown = format!("SELECT session_id FROM sso_session_get({})", token(ust));
+                format!("(sso_current_session_id() = ({shown}))")
+            }
             Call::CurrentAttribute { name } => format!("sso_current_attr({})", or_null(*name)),
 
             Call::Write { verb, json, ust, name, value, expiration, encrypt } => format!(
@@ -511,6 +575,11 @@ impl Call {
                 token(ust)
             ),
             Call::GetAll { ust } => format!("sso_attr_get_all({})", token(ust)),
+            Call::ListAttributes { ust } => format!(
+                "(SELECT string_agg(format('%s=%s=%s', name, value, encrypted), ',' ORDER BY place)
+                  FROM sso_attr_list({}) WITH ORDINALITY AS l (name, value, encrypted, c, u, e, place))",
+                token(ust)
+            ),
             Call::WriteMany { verb, ust, items: data, expiration, encrypt } => format!(
                 "sso_attr_{}_many({}, {}, {}, {})",
                 verb.name(),
@@ -534,10 +603,11 @@ impl Call {
             Call::CreateUser { username, password, user } => {
                 format!("sso_user_create({}, {}, {})", or_null(*username), or_null(*password), text(user))
             }
-            Call::Login { label, username, password, expiration, ust, keep_newest, .. } => format!(
-                "sso_user_login({}, {}, user_agent => 's{label}', expiration => {}, ust => {}, keep_newest => {})",
+            Call::Login { origin, username, password, expiration, ust, keep_newest, .. } => format!(
+                "sso_user_login({}, {}, {}, expiration => {}, ust => {}, keep_newest => {})",
                 or_null(*username),
                 or_null(*password),
+                from(origin),
                 expiration.0,
                 or_null(ust.map(|ust| FOREIGN[ust])),
                 keep_newest.map_or("NULL".into(), |keep| keep.to_string()),
@@ -551,10 +621,14 @@ impl Call {
                 or_null(*password),
                 keep.as_ref().map_or("NULL".into(), token)
             ),
-            Call::Lock { username } => format!("sso_user_lock({})", or_null(*username)),
+            Call::Lock { username, until: None } => format!("sso_user_lock({})", or_null(*username)),
+            Call::Lock { username, until: Some(seconds) } => {
+                format!("sso_user_lock({}, clock_timestamp() + interval '{seconds} s')", or_null(*username))
+            }
             Call::Unlock { username } => format!("sso_user_unlock({})", or_null(*username)),
             Call::DeleteUser { username } => format!("sso_user_delete({})", or_null(*username)),
             Call::UserExists { username } => format!("sso_user_exists({})", or_null(*username)),
+            Call::ListUsers => "(SELECT string_agg(username, ',') FROM sso_user_list())".into(),
 
             Call::MoveAttribute { ust, name } => {
                 return format!(
@@ -585,8 +659,11 @@ impl Call {
                     id_of(&token(ust))
                 );
             }
-            Call::Purge => "sso_attr_purge()".into(),
-            Call::Rekey => "sso_attr_rekey()".into(),
+            Call::Purge { most } => format!("sso_attr_purge({})", number(*most)),
+            Call::Rekey { most } => format!("sso_attr_rekey({})", number(*most)),
+            Call::Figures(of) => format!("(SELECT count(*) > 0 FROM {of}())"),
+            Call::CheckRows => "(SELECT count(*) FROM sso_attr_check())".into(),
+            Call::SetLogged(logged) => format!("sso_attr_set_logged({logged})"),
             Call::Grant(what) => format!("sso_attr_grant('caller', '{what}')"),
             Call::Revoke(what) => format!("sso_attr_revoke('caller', '{what}')"),
         };

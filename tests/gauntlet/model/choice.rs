@@ -7,6 +7,9 @@ use super::contract::Model;
 
 const USERS: [&str; 3] = ["ann", "bob", "it's carol"];
 const KEYRINGS: [&[u32]; 6] = [&[1], &[2, 1], &[1, 2], &[3, 2, 1], &[3], &[2, 3, 1]];
+/// Of [`ADDRESSES`], the first ones.
+const RIGHT_ADDRESSES: usize = 4;
+const FIGURES: [&str; 4] = ["sso_attr_stats", "sso_attr_keys", "sso_attr_purge_status", "sso_attr_version"];
 const KINDS: [&str; 5] = ["holder", "app", "login", "monitor", "operator"];
 /// Two of them are the same.
 const USERNAMES: [&str; 4] = ["Ann", "ANN", "Ünal", "bob"];
@@ -39,8 +42,9 @@ pub fn next_call(random: &mut Random, model: &Model, label: usize) -> Call {
         60..=79 => batch(random, model),
         80..=84 => user_call(random, model, label),
         85..=87 => by_hand(random, model),
-        88..=96 if model.is_caller() => Call::Role { caller: false },
+        88..=91 | 93..=96 if model.is_caller() => Call::Role { caller: false },
         88..=91 => operation(random),
+        92 => look_after(random),
         _ => attribute(random, model),
     }
 }
@@ -58,11 +62,11 @@ fn transaction(random: &mut Random, model: &Model) -> Call {
     }
 }
 
-/// As [`next_call`], where all have one keyring that stays.
+/// As [`next_call`], where all have one keyring that stays, and no session is lost in a crash.
 pub fn next_call_with_one_keyring(random: &mut Random, model: &Model, label: usize) -> Call {
     loop {
         match next_call(random, model, label) {
-            Call::Keyring(_) => {}
+            Call::Keyring(_) | Call::SetLogged(_) => {}
             call => return call,
         }
     }
@@ -71,7 +75,7 @@ pub fn next_call_with_one_keyring(random: &mut Random, model: &Model, label: usi
 fn open(random: &mut Random, label: usize) -> Call {
     Call::Open {
         into: random.below(SLOTS),
-        label,
+        origin: origin(random, label),
         user: user(random),
         deadline: deadline(random),
         ust: random.one_in(3).then(|| foreign(random)),
@@ -79,9 +83,18 @@ fn open(random: &mut Random, label: usize) -> Call {
     }
 }
 
+fn origin(random: &mut Random, label: usize) -> Origin {
+    let odd = random.one_in(20);
+    Origin {
+        label,
+        app: if odd { Some(TOO_LONG) } else { *random.pick(&[None, Some(""), Some("shop")]) },
+        address: *random.pick(if odd { &ADDRESSES } else { &ADDRESSES[..RIGHT_ADDRESSES] }),
+    }
+}
+
 fn session(random: &mut Random, model: &Model, label: usize) -> Call {
     let ust = ust(random, model);
-    match random.below(24) {
+    match random.below(26) {
         0..=5 => open(random, label),
         6..=8 => Call::Rotate {
             ust,
@@ -110,6 +123,8 @@ fn session(random: &mut Random, model: &Model, label: usize) -> Call {
         21 => Call::Use { ust },
         22 => Call::CurrentUser,
         23 => Call::CurrentAttribute { name: name(random) },
+        24 => Call::SessionId { ust },
+        25 => Call::CurrentSession { ust },
         _ => Call::Verify { ust },
     }
 }
@@ -125,14 +140,14 @@ fn user_call(random: &mut Random, model: &Model, label: usize) -> Call {
     // Mostly one and the same, or else few would be right.
     let password = if random.one_in(3) { random.pick(&PASSWORDS) } else { &PASSWORDS[0] };
     let password = (!random.one_in(20)).then_some(*password);
-    match random.below(12) {
+    match random.below(13) {
         0..=2 => {
             let user = *random.pick(&USERS);
             Call::CreateUser { username, password, user }
         }
         3..=5 => Call::Login {
             into: random.below(SLOTS),
-            label,
+            origin: origin(random, label),
             username,
             password,
             expiration: expiration(random),
@@ -141,9 +156,10 @@ fn user_call(random: &mut Random, model: &Model, label: usize) -> Call {
         },
         6 => Call::VerifyUser { username, password },
         7 => Call::SetPassword { username, password, keep: random.one_in(3).then(|| ust(random, model)) },
-        8 => Call::Lock { username },
+        8 => Call::Lock { username, until: *random.pick(&[None, Some(3600), Some(-10)]) },
         9 => Call::Unlock { username },
         10 => Call::DeleteUser { username },
+        11 => Call::ListUsers,
         _ => Call::UserExists { username },
     }
 }
@@ -169,6 +185,7 @@ fn attribute(random: &mut Random, model: &Model) -> Call {
         12..=13 => Call::SetExpiry { ust, name, expiration },
         14 => Call::Names { ust },
         15 => Call::GetAll { ust },
+        16 => Call::ListAttributes { ust },
         _ => {
             let verbs =
                 [Lookup::Get, Lookup::Get, Lookup::GetText, Lookup::Exists, Lookup::Take, Lookup::Delete];
@@ -223,12 +240,22 @@ fn by_hand(random: &mut Random, model: &Model) -> Call {
 fn operation(random: &mut Random) -> Call {
     let (keys, kind) = (*random.pick(&KEYRINGS), *random.pick(&KINDS));
     match random.below(12) {
-        0..=1 => Call::Purge,
-        2..=3 => Call::Rekey,
+        0..=3 => look_after(random),
         4 => Call::Keyring(keys),
         5..=7 => Call::Grant(kind),
         8 => Call::Revoke(kind),
         _ => Call::Role { caller: true },
+    }
+}
+
+/// What those who run a server call.
+fn look_after(random: &mut Random) -> Call {
+    match random.below(12) {
+        0..=3 => Call::Purge { most: *random.pick(&[None, Some(0), Some(1), Some(1000), Some(-1)]) },
+        4..=7 => Call::Rekey { most: *random.pick(&[None, None, None, Some(-1)]) },
+        8..=9 => Call::Figures(random.pick(&FIGURES)),
+        10 => Call::CheckRows,
+        _ => Call::SetLogged(random.one_in(2)),
     }
 }
 

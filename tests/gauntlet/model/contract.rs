@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::answer::{ARGUMENT, Answer, DENIED, EXISTS, Expected, MISSING, NO_KEY, NOT_LIVE, Outcome};
-use super::arguments::{checked, new_name, new_password, read_items, required_or_none};
-use super::call::{ADOPTABLE, Call, FOREIGN, Lookup, LookupMany, Name, SLOTS, Ttl, Ust, Value, Verb};
+use super::arguments::{
+    check_address, check_app, check_most, checked, new_name, new_password, read_items, required_or_none,
+};
+use super::call::{ADOPTABLE, Call, FOREIGN, Lookup, LookupMany, Name, Origin, SLOTS, Ttl, Ust, Value, Verb};
 use super::json::{are_equal, object, unquoted};
 use super::number::Number;
 use super::rights::{Kind, kind, kinds};
@@ -82,6 +84,11 @@ impl Model {
     /// The attributes of a live session.
     pub fn attributes(&self, ust: &Ust) -> Option<&BTreeMap<String, Attribute>> {
         Some(&self.state.sessions[self.find(ust).ok()?].attributes)
+    }
+
+    /// The ids of the keyring, the primary one first.
+    pub fn keys(&self) -> &'static [u32] {
+        self.keys
     }
 
     pub fn is_caller(&self) -> bool {
@@ -245,6 +252,10 @@ impl Model {
         Ok(&mut self.state.sessions[place])
     }
 
+    fn current(&self) -> Option<usize> {
+        self.find_token(self.state.current.as_deref()?)
+    }
+
     fn is_live(&self, place: usize) -> bool {
         self.state.sessions[place].end != End::Over
     }
@@ -276,7 +287,7 @@ impl Model {
     #[allow(clippy::too_many_arguments, reason = "they are the SQL function's")]
     fn open_session(
         &mut self,
-        label: usize,
+        origin: &Origin,
         user: Name,
         (end, idle): EndAndIdle,
         ust: Option<usize>,
@@ -295,7 +306,9 @@ impl Model {
         }
         let token = ust.map(|ust| FOREIGN[ust].to_owned());
         self.state.sessions.push(Session {
-            label: format!("s{label}"),
+            label: format!("s{}", origin.label),
+            origin: *origin,
+            is_alias: false,
             user,
             token: token
                 .clone()
@@ -348,8 +361,10 @@ impl Model {
         let primary = self.keys[0];
         let text = |text: Option<String>| Ok(Expected::Text(text));
         match call {
-            Call::Open { label, user, deadline, ust, keep_newest, .. } => {
+            Call::Open { origin, user, deadline, ust, keep_newest, .. } => {
+                check_address(origin)?;
                 let user = required_or_none(*user)?;
+                check_app(origin)?;
                 let (end, idle) = ends(*deadline, at)?.map_or_else(|| after(DEFAULT_TTL, at), Ok)?;
                 if keep_newest.is_some_and(|keep| keep < 1) || ust.is_some_and(|ust| ust >= ADOPTABLE) {
                     return Err(ARGUMENT);
@@ -357,7 +372,7 @@ impl Model {
                 if keep_newest.is_some() && user.is_none() {
                     return Err(ARGUMENT);
                 }
-                self.open_session(*label, user, (end, idle), *ust, *keep_newest, at, outcome)
+                self.open_session(origin, user, (end, idle), *ust, *keep_newest, at, outcome)
             }
             Call::Rotate { ust, user, new, .. } => {
                 let user = required_or_none(*user)?;
@@ -375,6 +390,7 @@ impl Model {
                     _ => {}
                 }
                 let token = new.map(|new| FOREIGN[new].to_owned());
+                session.is_alias = new.is_some();
                 session.token = token
                     .clone()
                     .or_else(|| outcome.clone().ok().flatten())
@@ -444,13 +460,28 @@ impl Model {
                 self.state.current = token.filter(|token| self.find_token(token).is_some());
                 Ok(Expected::some(self.state.current.is_some()))
             }
+            Call::SessionId { ust } => {
+                let is_token = |token: &&str| match token.strip_prefix("sso_") {
+                    Some(rest) => rest.len() == 64,
+                    None => (22..=512).contains(&token.chars().count()),
+                };
+                Ok(Expected::some(match (self.token(ust).filter(is_token), self.find(ust)) {
+                    (None, _) => "none".to_owned(),
+                    (_, Err(_)) => "not live".to_owned(),
+                    (_, Ok(place)) => (!self.state.sessions[place].is_alias).to_string(),
+                }))
+            }
             Call::CurrentUser => {
-                let current = self.state.current.as_deref().and_then(|token| self.find_token(token));
+                let current = self.current();
                 text(current.and_then(|place| self.state.sessions[place].user).map(str::to_owned))
+            }
+            Call::CurrentSession { ust } => {
+                let place = self.find(ust)?;
+                text(self.current().map(|current| (current == place).to_string()))
             }
             Call::CurrentAttribute { name } => {
                 let name = name.ok_or(ARGUMENT)?;
-                let current = self.state.current.as_deref().and_then(|token| self.find_token(token));
+                let current = self.current();
                 let found = current.and_then(|place| self.state.sessions[place].attributes.get(name));
                 text(found.map(|attribute| self.open(attribute)).transpose()?)
             }
@@ -523,6 +554,15 @@ impl Model {
                 let place = self.find(ust)?;
                 Ok(Expected::some(self.object(place)?))
             }
+            Call::ListAttributes { ust } => {
+                let place = self.find(ust)?;
+                let row = |(name, attribute): (&String, &Attribute)| {
+                    let encrypted = if attribute.key.is_some() { "t" } else { "f" };
+                    Ok(format!("{name}={}={encrypted}", self.open(attribute)?))
+                };
+                let rows: Result<Vec<_>, _> = self.state.sessions[place].attributes.iter().map(row).collect();
+                text(Some(rows?.join(",")).filter(|rows| !rows.is_empty()))
+            }
             Call::WriteMany { verb, ust, items, expiration, encrypt } => {
                 let read = read_items(items, *expiration)?;
                 if *verb == Verb::Create && read.len() < items.len() {
@@ -584,7 +624,9 @@ impl Model {
                 self.state.users.insert(key, new);
                 Ok(Expected::some(user))
             }
-            Call::Login { label, username, password, expiration, ust, keep_newest, .. } => {
+            Call::Login { origin, username, password, expiration, ust, keep_newest, .. } => {
+                check_address(origin)?;
+                check_app(origin)?;
                 let ttl = if expiration.2 == Ttl::None { DEFAULT_TTL } else { expiration.2 };
                 let ends = after(ttl, at)?;
                 if keep_newest.is_some_and(|keep| keep < 1) || ust.is_some_and(|ust| ust >= ADOPTABLE) {
@@ -592,7 +634,7 @@ impl Model {
                 }
                 match self.authenticate(*username, *password) {
                     None => text(None),
-                    user => self.open_session(*label, user, ends, *ust, *keep_newest, at, outcome),
+                    user => self.open_session(origin, user, ends, *ust, *keep_newest, at, outcome),
                 }
             }
             Call::VerifyUser { username, password } => {
@@ -610,8 +652,8 @@ impl Model {
                 self.end_others(id, keep.as_ref())?;
                 text(Some(String::new()))
             }
-            Call::Lock { username } => {
-                self.user(*username)?.is_locked = true;
+            Call::Lock { username, until } => {
+                self.user(*username)?.is_locked = until.is_none_or(|seconds| seconds > 0);
                 Ok(Expected::some(true))
             }
             Call::Unlock { username } => {
@@ -629,6 +671,11 @@ impl Model {
             Call::UserExists { username } => {
                 let key = username.ok_or(ARGUMENT)?.to_lowercase();
                 Ok(Expected::some(self.state.users.contains_key(&key)))
+            }
+
+            Call::ListUsers => {
+                let names: Vec<_> = self.users().map(|user| user.username).collect();
+                text(Some(names.join(",")).filter(|names| !names.is_empty()))
             }
 
             Call::MoveAttribute { .. } | Call::MoveSession { .. } | Call::Age { .. }
@@ -655,7 +702,12 @@ impl Model {
                 }
                 Ok(Expected::some(u8::from(is_live)))
             }
-            Call::Rekey => {
+            Call::Purge { most } => {
+                check_most(*most)?;
+                Ok(Expected::Anything)
+            }
+            Call::Rekey { most } => {
+                check_most(*most)?;
                 let keys = self.keys;
                 for session in &mut self.state.sessions {
                     for key in session.attributes.values_mut().filter_map(|attribute| attribute.key.as_mut())
@@ -667,6 +719,9 @@ impl Model {
                 }
                 Ok(Expected::Anything)
             }
+            Call::Figures(_) => Ok(Expected::some(true)),
+            Call::CheckRows => Ok(Expected::some(0)),
+            Call::SetLogged(_) => text(Some(String::new())),
             Call::Grant(what) => {
                 self.state.granted.extend(kinds(what));
                 text(Some(String::new()))

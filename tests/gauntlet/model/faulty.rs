@@ -16,8 +16,14 @@ pub enum Fault {
     Revived,
     /// A value that was to be sealed is stored in clear.
     InClear,
+    /// A write is acknowledged that was cancelled, kept waiting or refused by a full disk.
+    RefusalHidden,
 }
 
+/// The SQLSTATEs of those.
+const REFUSALS: [&str; 3] = ["57014", "55P03", "53100"];
+
+/// Those that need no other fault to strike.
 pub const FAULTS: [Fault; 5] =
     [Fault::LostUpdate, Fault::TornBatch, Fault::ExpiredShown, Fault::Revived, Fault::InClear];
 
@@ -73,6 +79,12 @@ impl Fault {
                 expiration: *expiration,
                 encrypt: Some(false),
             }),
+            (Fault::RefusalHidden, Call::Write { verb: Verb::Create | Verb::Update, .. }) => {
+                match run(call) {
+                    Err(state) if REFUSALS.contains(&&*state) => Ok(Some("true".into())),
+                    outcome => outcome,
+                }
+            }
             _ => run(call),
         }
     }

@@ -97,7 +97,8 @@ impl<'a> Player<'a> {
         self.client.batch_execute(
             "ROLLBACK; RESET ROLE; SET client_min_messages = error;
              SELECT sso_attr_revoke('caller', what) FROM unnest('{app,login,operator}'::text[]) AS what;
-             TRUNCATE sso_attr.session, sso_attr.attribute, sso_attr.user",
+             TRUNCATE sso_attr.session, sso_attr.attribute, sso_attr.user;
+             SELECT sso_attr_set_logged(true)",
         )?;
         self.set_keyring(FIRST_KEYS)?;
         self.model = Model::default();
@@ -264,7 +265,7 @@ impl<'a> Player<'a> {
             &mut self.client,
             &format!(
                 "SELECT format('%s: %s', key, count(*)) FROM (
-                     SELECT ('x' || encode(substr(sealed, 3, 4), 'hex'))::bit(32)::integer
+                     SELECT {KEY_OF_SEALED}
                      FROM sso_attr.attribute AS a JOIN sso_attr.session AS s ON s.id = a.session_id
                      WHERE sealed IS NOT NULL AND s.{young}) AS k (key)
                  GROUP BY key ORDER BY key"
@@ -273,9 +274,27 @@ impl<'a> Player<'a> {
         if found != sealed {
             problems.push(format!("sealed with keys {found:?}, expected {sealed:?}"));
         }
+        // The key that is primary, and how many values each has sealed: as the table says.
+        let mut keys: Vec<_> =
+            self.model.keys().iter().zip(0..).map(|(key, place)| (*key, place == 0)).collect();
+        keys.sort_unstable();
+        let keys: Vec<_> = keys.iter().map(|(key, is_primary)| format!("{key} {is_primary} 0")).collect();
+        let found = rows(
+            &mut self.client,
+            &format!(
+                "SELECT concat_ws(' ', key_id, is_primary::text, attributes - (
+                     SELECT count(*) FROM sso_attr.attribute WHERE {KEY_OF_SEALED} = key_id))
+                 FROM sso_attr_keys() WHERE available ORDER BY key_id"
+            ),
+        )?;
+        if found != keys {
+            problems.push(format!("keys {found:?}, expected {keys:?}"));
+        }
         Ok((!problems.is_empty()).then(|| problems.join("\n")))
     }
 }
+
+const KEY_OF_SEALED: &str = "('x' || encode(substr(sealed, 3, 4), 'hex'))::bit(32)::integer";
 
 /// A keyring file; the bytes of a key are made of its id.
 pub fn keyring(keys: &[u32]) -> String {
@@ -307,7 +326,8 @@ fn look(
     let shown = rows(
         client,
         &format!(
-            "SELECT concat_ws('|', user_agent, coalesce(user_id, ''), {}, {}, {}) FROM sso_session_get({token})",
+            "SELECT concat_ws('|', user_agent, coalesce(user_id, ''), coalesce(current_app, ''),
+                 coalesce(host(remote_addr), ''), {}, {}, {}) FROM sso_session_get({token})",
             micros("created_at"),
             micros("last_seen_at"),
             micros("expires_at")
@@ -315,10 +335,12 @@ fn look(
     )?;
     let [row] = &*shown else { return Ok(wrong(&shown, "one row")) };
     let columns: Vec<_> = row.split('|').collect();
-    let is_right = columns[..2] == [session.label.as_str(), session.user.unwrap_or_default()]
-        && is_within(columns[2], session.created)
-        && is_within(columns[3], session.seen)
-        && is_at(columns[4], session.shown_end());
+    let origin = &session.origin;
+    let [user, app, address] = [session.user, origin.app, origin.address.1].map(Option::unwrap_or_default);
+    let is_right = columns[..4] == [&session.label, user, app, address]
+        && is_within(columns[4], session.created)
+        && is_within(columns[5], session.seen)
+        && is_at(columns[6], session.shown_end());
     if !is_right {
         return Ok(wrong(&shown, &format!("{session:?}")));
     }

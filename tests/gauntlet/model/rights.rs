@@ -23,9 +23,11 @@ pub fn kind(call: &Call) -> Option<Kind> {
         | Call::Lock { .. }
         | Call::Unlock { .. }
         | Call::DeleteUser { .. }
-        | Call::UserExists { .. } => Some(Kind::Login),
-        Call::Purge | Call::Rekey => Some(Kind::Operator),
-        Call::Grant(_) | Call::Revoke(_) => Some(Kind::Owner),
+        | Call::UserExists { .. }
+        | Call::ListUsers => Some(Kind::Login),
+        Call::Figures(_) => Some(Kind::Monitor),
+        Call::Purge { .. } | Call::Rekey { .. } | Call::CheckRows => Some(Kind::Operator),
+        Call::Grant(_) | Call::Revoke(_) | Call::SetLogged(_) => Some(Kind::Owner),
         Call::MoveAttribute { .. } | Call::MoveSession { .. } | Call::Age { .. } => None,
         Call::Role { .. } | Call::Compare => None,
         _ => Some(Kind::Holder),

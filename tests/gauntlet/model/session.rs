@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::answer::{Answer, Expected, Outcome, fits};
-use super::call::{Name, Ttl, Verb};
+use super::call::{Name, Origin, Ttl, Verb};
 use super::time::{End, EndAndIdle, Window, capped, end_of};
 
 #[derive(Debug, Clone)]
@@ -19,8 +19,11 @@ pub struct Attribute {
 #[derive(Debug, Clone)]
 pub struct Session {
     pub label: String,
+    pub origin: Origin,
     pub user: Name,
     pub token: String,
+    /// Whether the token is one that was adopted when the session had an id already.
+    pub is_alias: bool,
     pub created: Window,
     pub seen: Window,
     pub end: End,

@@ -2,12 +2,13 @@
 //! that is plain data, every answer compared and, at intervals, all that is there. Where they differ,
 //! the shortest trace that still does is printed as SQL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use sso_attr_client_tests::{Random, Result, Server};
 use sso_attr_gauntlet::model::call::Call;
 use sso_attr_gauntlet::model::choice;
+use sso_attr_gauntlet::model::contract::Model;
 use sso_attr_gauntlet::model::faulty::{FAULTS, Fault};
 use sso_attr_gauntlet::model::player::{Difference, Player, server};
 use sso_attr_gauntlet::{amount, seed};
@@ -123,6 +124,25 @@ fn every_answer_and_every_state_is_the_contracts() -> Result {
     println!("model: {calls} calls in {traces} traces, {:.0?}", start.elapsed());
     println!("model: {tally:?}");
     Ok(())
+}
+
+/// A function that no call makes would never be checked.
+#[test]
+fn calls_are_made_of_every_function() {
+    let mut uncalled: BTreeSet<&str> = include_str!("../../../docs/reference.md")
+        .lines()
+        .filter_map(|line| line.strip_prefix("### sso_"))
+        .collect();
+    assert!(uncalled.len() > 40, "{uncalled:?}");
+    let mut random = Random::new(1);
+    for label in 0..20_000 {
+        let sql = choice::next_call(&mut random, &Model::default(), label).sql(&|_| "token".into());
+        for part in sql.split("sso_").skip(1) {
+            let end = part.find(|char: char| char != '_' && !char.is_ascii_lowercase());
+            uncalled.remove(&part[..end.unwrap_or(part.len())]);
+        }
+    }
+    assert!(uncalled.is_empty(), "{uncalled:?}");
 }
 
 #[test]
