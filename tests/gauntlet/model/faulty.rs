@@ -79,12 +79,10 @@ impl Fault {
                 expiration: *expiration,
                 encrypt: Some(false),
             }),
-            (Fault::RefusalHidden, Call::Write { verb: Verb::Create | Verb::Update, .. }) => {
-                match run(call) {
-                    Err(state) if REFUSALS.contains(&&*state) => Ok(Some("true".into())),
-                    outcome => outcome,
-                }
-            }
+            (Fault::RefusalHidden, Call::Write { .. }) => match run(call) {
+                Err(state) if REFUSALS.contains(&&*state) => Ok(Some("true".into())),
+                outcome => outcome,
+            },
             _ => run(call),
         }
     }

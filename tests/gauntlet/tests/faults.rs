@@ -1,6 +1,7 @@
 //! What is not there when it is needed: disk, locks, connections, workers, time, the extension itself.
 //! A call that meets such a fault has done nothing, no backend dies of it, and once it is over all goes
-//! on. Random calls are made meanwhile; the model of the contract says what has to be there.
+//! on. Random calls are made meanwhile; the model of the contract says what has to be there. Each test is
+//! followed by another one, in which it is seen to fail.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,9 +9,11 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use postgres::Transaction;
 use sso_attr_client_tests::{KEY, Random, Result, SOON, Server, open_session, refusal, wait_until};
 use sso_attr_gauntlet::model::call::Call;
 use sso_attr_gauntlet::model::choice::next_call_with_one_keyring;
+use sso_attr_gauntlet::model::faulty::Fault;
 use sso_attr_gauntlet::model::player::{Played, Player, QUICK_LOGINS, server};
 use sso_attr_gauntlet::{amount, seed};
 
@@ -42,6 +45,18 @@ fn compare(player: &mut Player<'_>) -> Result {
     }
 }
 
+/// That something else fails, and for this reason.
+fn fails_by<T>(outcome: Result<T>, reason: &str) -> Result {
+    match outcome {
+        Ok(_) => Err("nothing was found".into()),
+        Err(found) if found.to_string().contains(reason) => {
+            println!("found: {}", found.to_string().lines().next().unwrap_or_default());
+            Ok(())
+        }
+        Err(other) => Err(format!("another reason than \"{reason}\": {other}").into()),
+    }
+}
+
 /// Sets a flag however the block that it belongs to is left.
 struct SetAtEnd<'a>(&'a AtomicBool);
 
@@ -51,12 +66,10 @@ impl Drop for SetAtEnd<'_> {
     }
 }
 
-#[test]
-fn a_call_that_is_cancelled_or_kept_waiting_has_done_nothing() -> Result {
-    let seed = seed("cancelled")?;
-    let (calls, start) = (amount(1500, 15_000), Instant::now());
+fn cancel(calls: usize, fault: Option<Fault>) -> Result {
+    let (seed, start) = (seed("cancelled")?, Instant::now());
     let server = server("sso_attr.purge_interval = 1")?;
-    let mut player = Player::new(&server, "postgres", None)?;
+    let mut player = Player::new(&server, "postgres", fault)?;
     player.tolerated = &["57014", "55P03"];
     player.execute("SET lock_timeout = '5ms'")?;
     let (victim, stop) = (player.backend()?, AtomicBool::new(false));
@@ -97,13 +110,24 @@ fn a_call_that_is_cancelled_or_kept_waiting_has_done_nothing() -> Result {
     Ok(())
 }
 
-/// The longest batches and the largest reads, over a session of so many attributes.
 #[test]
-fn the_longest_calls_end_soon_after_a_timeout_and_have_done_nothing() -> Result {
+fn a_call_that_is_cancelled_or_kept_waiting_has_done_nothing() -> Result {
+    cancel(amount(1500, 15_000), None)
+}
+
+#[test]
+fn a_write_that_was_cancelled_and_acknowledged_is_found() -> Result {
+    fails_by(cancel(15_000, Some(Fault::RefusalHidden)), "expected")
+}
+
+/// What becomes of the transaction of a call that was not cancelled.
+type AtEnd = fn(Transaction<'_>) -> std::result::Result<(), postgres::Error>;
+
+/// The longest batches and the largest reads, over a session of so many attributes, and other calls.
+fn time_out(count: usize, rounds: usize, others: &[&str], at_end: AtEnd) -> Result {
     /// A third of a second on a machine that has nothing else to do, which this one need not be.
     const BOUND: Duration = Duration::from_secs(3);
-    let seed = seed("timeouts")?;
-    let (count, rounds, start) = (amount(1000, 5000), amount(2, 10), Instant::now());
+    let (seed, start) = (seed("timeouts")?, Instant::now());
     let server = server("sso_attr.purge_interval = 0\nautovacuum = off\nshared_buffers = 256MB")?;
     let mut client = server.connect("postgres")?;
     let ust = open_session(&mut client, "longest")?;
@@ -120,7 +144,7 @@ fn the_longest_calls_end_soon_after_a_timeout_and_have_done_nothing() -> Result 
     server.set_keyring(&format!("2:{}\n1:{}\n", "22".repeat(32), hex::encode(KEY)))?;
     let names = format!("ARRAY(SELECT 'n' || i FROM generate_series(1, {count}) AS i)");
     let object = format!("(SELECT jsonb_object_agg('n' || i, i) FROM generate_series(1, {count}) AS i)");
-    let calls = [
+    let mut calls = vec![
         format!("sso_attr_update_many($1, {})", items(false)),
         format!("sso_attr_set_many($1, {})", items(true)),
         format!("sso_session_save($1, {object}, replace => true)"),
@@ -132,7 +156,9 @@ fn the_longest_calls_end_soon_after_a_timeout_and_have_done_nothing() -> Result 
         "sso_attr_purge() WHERE $1::text IS NOT NULL".into(),
         "sso_attr_rekey() WHERE $1::text IS NOT NULL".into(),
     ];
-    let state = "SELECT md5(string_agg(concat(a.xmin, a), ',' ORDER BY session_id, name)) || (SELECT max(s::text) FROM sso_attr.session AS s)
+    client.batch_execute(STUBBORN)?;
+    calls.extend(others.iter().map(|call| format!("{call} WHERE $1::text IS NOT NULL")));
+    let state = "SELECT concat(md5(string_agg(concat(a.xmin, a), ',' ORDER BY session_id, name)), (SELECT max(s::text) FROM sso_attr.session AS s))
                  FROM sso_attr.attribute AS a";
     let before: String = client.query_one(state, &[])?.get(0);
     let mut random = Random::new(seed);
@@ -148,11 +174,13 @@ fn the_longest_calls_end_soon_after_a_timeout_and_have_done_nothing() -> Result 
             let begun = Instant::now();
             let made = transaction.execute(&format!("SELECT {call}"), &[&ust]);
             let taken = begun.elapsed();
-            transaction.rollback()?;
             match made {
-                Ok(_) if round == 0 => whole = taken,
-                Ok(_) => {}
+                Ok(_) => {
+                    at_end(transaction)?;
+                    whole = if round == 0 { taken } else { whole };
+                }
                 Err(error) => {
+                    transaction.rollback()?;
                     let error = refusal::<()>(Err(error))?;
                     assert_eq!(error.code().code(), "57014", "{call}: {error}");
                     cancelled += 1;
@@ -162,19 +190,46 @@ fn the_longest_calls_end_soon_after_a_timeout_and_have_done_nothing() -> Result 
         }
     }
     let after: String = client.query_one(state, &[])?.get(0);
-    assert_eq!(after, before);
+    if after != before {
+        return Err(format!("SEED={seed}: something was done").into());
+    }
     println!("timeouts: {cancelled} calls cancelled, the latest {latest:.0?} late, {:.0?}", start.elapsed());
-    assert!(
-        latest < BOUND && 2 * cancelled >= calls.len(),
-        "SEED={seed}: {latest:?} late, {cancelled} cancelled"
-    );
+    if latest >= BOUND {
+        return Err(format!("SEED={seed}: a call ended {latest:?} late").into());
+    }
+    if 2 * cancelled < calls.len() {
+        return Err(format!("SEED={seed}: only {cancelled} calls were cancelled").into());
+    }
     Ok(())
 }
 
+/// A function that goes on for seconds after it was cancelled.
+const STUBBORN: &str = "CREATE FUNCTION stubborn() RETURNS void LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM pg_sleep(0.5);
+    EXCEPTION WHEN query_canceled THEN
+        PERFORM pg_sleep(4);
+        RAISE;
+    END $$";
+
 #[test]
-fn a_prepared_transaction_outlives_a_crash() -> Result {
-    let seed = seed("prepared")?;
-    let (rounds, start) = (amount(2, 20), Instant::now());
+fn the_longest_calls_end_soon_after_a_timeout_and_have_done_nothing() -> Result {
+    time_out(amount(1000, 5000), amount(2, 10), &[], |transaction| transaction.rollback())
+}
+
+#[test]
+fn a_call_that_goes_on_after_a_timeout_is_found() -> Result {
+    fails_by(time_out(300, 1, &["stubborn()"], |transaction| transaction.rollback()), "a call ended")
+}
+
+#[test]
+fn a_call_that_was_timed_and_committed_is_found() -> Result {
+    fails_by(time_out(10, 0, &[], |transaction| transaction.commit()), "something was done")
+}
+
+/// `ends` says how a prepared transaction is ended that is to be rolled back, and one that is not.
+fn outlive_a_crash(rounds: usize, ends: [&str; 2]) -> Result {
+    let (seed, start) = (seed("prepared")?, Instant::now());
     let server = server("max_prepared_transactions = 5\nsso_attr.purge_interval = 0")?;
     let mut player = Player::new(&server, "postgres", None)?;
     let mut random = Random::new(seed);
@@ -212,7 +267,7 @@ fn a_prepared_transaction_outlives_a_crash() -> Result {
         if let Some(difference) = player.compare_with(&mut server.connect("postgres")?)? {
             return Err(format!("SEED={seed}, round {round}: {difference}").into());
         }
-        let verb = if commits { "COMMIT" } else { "ROLLBACK" };
+        let verb = ends[usize::from(commits)];
         player.execute(&format!("{verb} PREPARED 'of a player'"))?;
         player.settle(&server, vec![if commits { committed } else { rolled_back }]).map_err(context)?;
     }
@@ -221,15 +276,26 @@ fn a_prepared_transaction_outlives_a_crash() -> Result {
 }
 
 #[test]
-fn locks_that_run_out_are_an_error_and_nothing_more() -> Result {
+fn a_prepared_transaction_outlives_a_crash() -> Result {
+    outlive_a_crash(amount(2, 20), ["ROLLBACK", "COMMIT"])
+}
+
+#[test]
+fn a_prepared_transaction_that_is_lost_or_comes_back_is_found() -> Result {
+    fails_by(outlive_a_crash(20, ["COMMIT", "ROLLBACK"]), "in vain until one of the states")
+}
+
+/// Has logins take all locks that there are.
+fn run_out_of_locks(logins: &str) -> Result {
     let server = server("max_locks_per_transaction = 10\nmax_connections = 10\nsso_attr.purge_interval = 0")?;
     let mut client = server.connect("postgres")?;
     let ust = open_session(&mut client, "before")?;
-    let logins = "SELECT count(sso_session_create('user ' || i, keep_newest => 1)) FROM generate_series(1, 100000) AS i";
-    let error = refusal(client.execute(logins, &[]))?;
+    let error = refusal(client.batch_execute(logins))?;
     assert_eq!(error.code().code(), "53200", "{error}");
     let left: i64 = client.query_one("SELECT count(*) FROM sso_attr.session", &[])?.get(0);
-    assert_eq!(left, 1);
+    if left != 1 {
+        return Err(format!("{left} sessions are left").into());
+    }
     client.execute(
         "SELECT sso_attr_set($1, 'a', 1), sso_session_create('user 1', keep_newest => 1)",
         &[&ust],
@@ -238,11 +304,31 @@ fn locks_that_run_out_are_an_error_and_nothing_more() -> Result {
 }
 
 #[test]
-fn without_connections_and_workers_those_who_are_in_go_on() -> Result {
+fn locks_that_run_out_are_an_error_and_nothing_more() -> Result {
+    run_out_of_locks(
+        "SELECT count(sso_session_create('user ' || i, keep_newest => 1)) FROM generate_series(1, 100000) AS i",
+    )
+}
+
+#[test]
+fn locks_that_do_not_run_out_or_leave_something_are_found() -> Result {
+    let few =
+        "SELECT count(sso_session_create('user ' || i, keep_newest => 1)) FROM generate_series(1, 10) AS i";
+    fails_by(run_out_of_locks(few), "did not refuse")?;
+    let first_one_committed = "DO $$ BEGIN
+        PERFORM sso_session_create('user 0');
+        COMMIT;
+        PERFORM sso_session_create('user ' || i, keep_newest => 1) FROM generate_series(1, 100000) AS i;
+    END $$";
+    fails_by(run_out_of_locks(first_one_committed), "2 sessions are left")
+}
+
+fn use_up_connections(configuration: &str) -> Result {
     // The launcher is the one worker: nobody can visit a database.
-    let server = server(
-        "max_worker_processes = 1\nmax_connections = 5\nsuperuser_reserved_connections = 0\nsso_attr.purge_interval = 1",
-    )?;
+    let server = server(&format!(
+        "max_worker_processes = 1\nmax_connections = 5\nsuperuser_reserved_connections = 0\nsso_attr.purge_interval = 1
+         {configuration}",
+    ))?;
     let mut player = Player::new(&server, "postgres", None)?;
     let mut others = Vec::new();
     let refused = loop {
@@ -250,7 +336,9 @@ fn without_connections_and_workers_those_who_are_in_go_on() -> Result {
             Ok(client) => others.push(client),
             Err(error) => break error,
         }
-        assert!(others.len() < 10, "connections do not run out");
+        if others.len() == 10 {
+            return Err("connections do not run out".into());
+        }
     };
     assert_eq!(refusal::<()>(Err(refused))?.code().code(), "53300");
     let seed = seed("no connections, no workers")?;
@@ -258,15 +346,28 @@ fn without_connections_and_workers_those_who_are_in_go_on() -> Result {
     compare(&mut player).map_err(|error| format!("SEED={seed}: {error}"))?;
     let log = server.log()?;
     let lines: Vec<_> = log.lines().filter(|line| line.contains("WARNING") || line.contains("LOG")).collect();
-    assert!(lines.len() < 40, "the log is flooded:\n{}", lines.join("\n"));
+    if lines.len() >= 40 {
+        return Err(format!("the log is flooded:\n{}", lines.join("\n")).into());
+    }
     Ok(())
 }
 
 #[test]
-fn the_extension_can_be_dropped_under_load() -> Result {
+fn without_connections_and_workers_those_who_are_in_go_on() -> Result {
+    use_up_connections("")
+}
+
+#[test]
+fn connections_that_do_not_run_out_and_a_flooded_log_are_found() -> Result {
+    fails_by(use_up_connections("max_connections = 30"), "connections do not run out")?;
+    fails_by(use_up_connections("log_statement = all"), "the log is flooded")
+}
+
+/// Takes something away and brings it back, so many times.
+fn drop_under_load(rounds: usize, away: &str, back: &str) -> Result {
     /// The functions, a table, the schema are not there; or the session is not.
     const GONE: [&str; 4] = ["42883", "42P01", "3F000", "28000"];
-    let (rounds, start) = (amount(3, 20), Instant::now());
+    let start = Instant::now();
     let server = server("sso_attr.purge_interval = 1")?;
     let (stop, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
     let states = std::thread::scope(|scope| {
@@ -315,8 +416,8 @@ fn the_extension_can_be_dropped_under_load() -> Result {
                 let is_over = clients.iter().any(|client| client.is_finished());
                 Ok(is_over || answered.load(Ordering::Relaxed) > so_far + 30)
             })?;
-            client.batch_execute("DROP EXTENSION sso_attr")?;
-            client.batch_execute("CREATE EXTENSION sso_attr")?;
+            client.batch_execute(away)?;
+            client.batch_execute(back)?;
         }
         drop(stop_all);
         let mut states: BTreeMap<String, usize> = BTreeMap::new();
@@ -329,8 +430,23 @@ fn the_extension_can_be_dropped_under_load() -> Result {
     })?;
     println!("dropped: {rounds} times, {states:?}, {:.0?}", start.elapsed());
     let odd: Vec<_> = states.keys().filter(|state| *state != "00000" && !GONE.contains(&&***state)).collect();
-    assert!(odd.is_empty(), "{odd:?}");
+    if !odd.is_empty() {
+        return Err(format!("{odd:?}").into());
+    }
     Ok(())
+}
+
+#[test]
+fn the_extension_can_be_dropped_under_load() -> Result {
+    drop_under_load(amount(3, 20), "DROP EXTENSION sso_attr", "CREATE EXTENSION sso_attr")
+}
+
+/// A column that is missing is no way of not being there.
+#[test]
+fn an_odd_error_under_load_is_found() -> Result {
+    let rename =
+        |from, to| format!("ALTER TABLE sso_attr.attribute RENAME {from} TO {to}; SELECT pg_sleep(0.1)");
+    fails_by(drop_under_load(5, &rename("value", "lost"), &rename("lost", "value")), "42703")
 }
 
 /// A small file system, unmounted when dropped. Only root can have one.
@@ -372,14 +488,11 @@ fn run(command: &mut Command) -> Result {
     if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
 }
 
-#[test]
-#[ignore = "needs root, to mount a small file system"]
-fn a_full_disk_of_tables_refuses_and_loses_nothing() -> Result {
-    let seed = seed("disk full")?;
-    let (rounds, start) = (amount(2, 10), Instant::now());
+fn fill_tables(rounds: usize, fault: Option<Fault>) -> Result {
+    let (seed, start) = (seed("disk full")?, Instant::now());
     let server = server("sso_attr.purge_interval = 0\nautovacuum = off")?;
     let disk = SmallDisk::mount(&server, "4m")?;
-    let mut player = Player::new(&server, "postgres", None)?;
+    let mut player = Player::new(&server, "postgres", fault)?;
     player.tolerated = &["53100"];
     player.execute(&format!("CREATE TABLESPACE small LOCATION '{}'", disk.0.display()))?;
     for table in ["attribute", "session"] {
@@ -388,9 +501,12 @@ fn a_full_disk_of_tables_refuses_and_loses_nothing() -> Result {
     let mut random = Random::new(seed);
     for round in 0..rounds {
         let context = |error| format!("SEED={seed}, round {round}: {error}");
+        // With sessions there, it is not only their opening that is refused.
+        let first = 10_000 * round + 200;
+        play(&mut player, &mut random, 10_000 * round..first).map_err(context)?;
         disk.fill()?;
         let refused = player.refused.values().sum::<usize>();
-        let mut labels = 10_000 * round..10_000 * (round + 1);
+        let mut labels = first..10_000 * (round + 1);
         while player.refused.values().sum::<usize>() < refused + 20 {
             let label = labels.next().ok_or("the disk is never full")?;
             play(&mut player, &mut random, label..label + 1).map_err(context)?;
@@ -405,11 +521,21 @@ fn a_full_disk_of_tables_refuses_and_loses_nothing() -> Result {
 
 #[test]
 #[ignore = "needs root, to mount a small file system"]
-fn a_full_disk_of_wal_loses_nothing_that_was_acknowledged() -> Result {
-    let seed = seed("WAL full")?;
-    let (rounds, start) = (amount(1, 5), Instant::now());
+fn a_full_disk_of_tables_refuses_and_loses_nothing() -> Result {
+    fill_tables(amount(2, 10), None)
+}
+
+#[test]
+#[ignore = "needs root, to mount a small file system"]
+fn a_write_that_a_full_disk_refused_and_that_was_acknowledged_is_found() -> Result {
+    fails_by(fill_tables(10, Some(Fault::RefusalHidden)), "expected")
+}
+
+fn fill_wal(rounds: usize, configuration: &str) -> Result {
+    let (seed, start) = (seed("WAL full")?, Instant::now());
     let server = Server::create(&format!(
-        "{QUICK_LOGINS}\nsso_attr.purge_interval = 0\nmax_wal_size = 32MB\nmin_wal_size = 32MB\nwal_recycle = off\nwal_init_zero = on"
+        "{QUICK_LOGINS}\nsso_attr.purge_interval = 0\nmax_wal_size = 32MB\nmin_wal_size = 32MB\nwal_recycle = off\nwal_init_zero = on
+         {configuration}"
     ))?;
     let disk = SmallDisk::mount(&server, "96m")?;
     let (wal, moved) = (server.data().join("pg_wal"), disk.0.join("pg_wal"));
@@ -451,6 +577,19 @@ fn a_full_disk_of_wal_loses_nothing_that_was_acknowledged() -> Result {
         start.elapsed()
     );
     Ok(())
+}
+
+#[test]
+#[ignore = "needs root, to mount a small file system"]
+fn a_full_disk_of_wal_loses_nothing_that_was_acknowledged() -> Result {
+    fill_wal(amount(1, 5), "")
+}
+
+#[test]
+#[ignore = "needs root, to mount a small file system"]
+fn a_write_that_was_acknowledged_before_its_wal_was_written_is_found() -> Result {
+    let found = fill_wal(20, "synchronous_commit = off\nwal_writer_delay = 10s\nwal_buffers = 16MB");
+    fails_by(found, "in vain until one of the states")
 }
 
 /// The layer that the other tests rely on: a call that is refused and has done something is noticed.
