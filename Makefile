@@ -21,7 +21,8 @@ test-all: ## every test on every PostgreSQL version, and pg_upgrade between them
 	@for major in $(MAJORS); do PG=$$major PG_CONFIG= scripts/test || exit 1; done
 	@scripts/pg-upgrade
 
-gauntlet: ## half an hour of random calls, crashes and faults; SEED=n repeats one
+gauntlet: ## half an hour of delays at random, random calls, crashes and faults; SEED=n repeats one
+	@DELAYS=$${SEED:-$$(date +%s)} scripts/test regress isolation histories
 	@GAUNTLET=long scripts/test gauntlet
 
 soak: ## twenty minutes of sessions that come and go; writes tests/gauntlet/results/

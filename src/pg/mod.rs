@@ -6,6 +6,8 @@
 pub mod any;
 pub mod clock;
 pub mod datum;
+#[cfg(feature = "delays")]
+mod delay;
 pub mod envelope;
 pub mod hashing;
 pub mod interrupt;

@@ -141,6 +141,8 @@ impl Db {
         limit: u64,
         mut read: impl FnMut(C::Row<'_>),
     ) -> u64 {
+        #[cfg(feature = "delays")]
+        super::delay::before_statement();
         let memory = self.memory;
         // SAFETY: the executor fills the slot with the columns that `start` has checked.
         let mut read = |slot| read(unsafe { C::read(slot, memory) });
