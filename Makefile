@@ -6,7 +6,7 @@
 export PG PG_CONFIG
 MAJORS := $(shell sed -nE 's/^([0-9]+)\..*/\1/p' scripts/postgresql.lock)
 
-.PHONY: demo test test-others test-all gauntlet soak bench bench-short bench-purge build install uninstall deb image-tree test-packages dist lint fuzz clean
+.PHONY: demo test test-others test-all test-assertions memcheck miri gauntlet soak bench bench-short bench-purge build install uninstall deb image-tree test-packages dist lint fuzz clean
 
 demo: ## build, start a throwaway server, run the real use, show what it did
 	@scripts/demo
@@ -20,6 +20,15 @@ test-others: ## the SQL surface and interleavings on the other PostgreSQL versio
 test-all: ## every test on every PostgreSQL version, and pg_upgrade between them
 	@for major in $(MAJORS); do PG=$$major PG_CONFIG= scripts/test || exit 1; done
 	@scripts/pg-upgrade
+
+test-assertions: ## the SQL surface, interleavings and random calls on a PostgreSQL that checks itself
+	@pg_config=$$(scripts/assertions) && PG_CONFIG=$$pg_config scripts/test regress isolation model histories
+
+memcheck: ## the SQL surface under valgrind, on that PostgreSQL
+	@pg_config=$$(scripts/assertions) && PG_CONFIG=$$pg_config scripts/test memcheck
+
+miri: ## what needs no server, in Miri (needs a nightly toolchain)
+	@scripts/miri
 
 gauntlet: ## half an hour of delays at random, random calls, crashes and faults; SEED=n repeats one
 	@DELAYS=$${SEED:-$$(date +%s)} scripts/test regress isolation histories
