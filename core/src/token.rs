@@ -17,6 +17,8 @@ use crate::{Error, Result};
 const PREFIX: &str = "sso_";
 /// Domain of the digests of adopted tokens.
 const ADOPTED: &[u8] = b"sso_attr adopted v1";
+/// Domain of the ids of turns.
+const TURN: &[u8] = b"sso_attr turn v1";
 const SECRET_BYTES: usize = 32;
 const ENCODED_CHARS: usize = 64;
 
@@ -70,10 +72,8 @@ impl Claim {
     }
 
     fn of_adopted(text: &str) -> Claim {
-        let mut id = [0u8; 16];
-        id.copy_from_slice(&digest(&[text.as_bytes()]).0[..16]);
         let digest = digest(&[ADOPTED, text.as_bytes()]);
-        Claim { id: Builder::from_custom_bytes(id).into_uuid(), digest, is_adopted: true }
+        Claim { id: hashed_id(&[text.as_bytes()]), digest, is_adopted: true }
     }
 }
 
@@ -115,6 +115,17 @@ pub fn adopt(text: &str) -> Result<Claim> {
         message: "token cannot be adopted".into(),
         hint: Some("An adopted token has 22 to 512 characters and does not begin with \"sso_\"."),
     })
+}
+
+/// The id that stands for a turn: no session's, as nobody can find a text with such a hash.
+pub fn turn_id(kind: &str, whose: &[u8]) -> Uuid {
+    hashed_id(&[TURN, kind.as_bytes(), &[0], whose])
+}
+
+fn hashed_id(parts: &[&[u8]]) -> Uuid {
+    let mut id = [0u8; 16];
+    id.copy_from_slice(&digest(parts).0[..16]);
+    Builder::from_custom_bytes(id).into_uuid()
 }
 
 /// Whether a text contains a token in the issued form, whole or with more behind it.

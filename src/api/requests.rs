@@ -13,13 +13,14 @@ use super::names::lookups;
 use super::{sessions, value};
 use crate::lifetime;
 use crate::pg::datum::{Inet, Jsonb, TimestampTz};
+use crate::pg::interrupt;
 use crate::pg::report::{Answer, collected, push};
 use crate::pg::spi::{Access, as_owner};
 use crate::pg::text::{Text, TextDatum, Texts};
-use crate::pg::{interrupt, lock};
 use crate::protection::{self, Item, Protection};
 use crate::store::attribute::Attributes;
 use crate::store::session;
+use crate::store::turn;
 
 /// All about a live session and its attributes as one object; no row for anything else.
 #[pg_extern(stable, parallel_safe)]
@@ -103,7 +104,7 @@ fn sso_session_save(
             let present = match replace {
                 Some(true) => {
                     // Of two calls that replace everything, the later one sees what the first has left.
-                    lock::session(session.db(), session.found.id);
+                    turn::of_session(session.db(), session.found.id, call.now);
                     attributes.names()
                 }
                 _ => attributes.present(&removed)?,

@@ -14,11 +14,11 @@ use super::expiry::{Deadline, deadline};
 use crate::lifetime;
 use crate::pg::datum::{Inet, TimestampTz};
 use crate::pg::interrupt;
-use crate::pg::lock;
 use crate::pg::report::Answer;
 use crate::pg::spi::{Access, Db, as_owner};
 use crate::pg::text::{Text, TextDatum};
 use crate::store::session::{self, Found, IdleLimit, Opening, Shown};
+use crate::store::turn;
 
 /// The id of the session that a text names, if it is a token: no table is looked at, so it is nothing to audit.
 #[pg_extern(immutable, parallel_safe)]
@@ -154,7 +154,7 @@ impl<'a> Request<'a> {
     /// Opens it and returns its UST.
     pub fn open(&self, db: &Db, call: &Call, user_id: Option<&str>) -> sso_attr_core::Result<String> {
         if let (Some(user_id), Some(_)) = (user_id, self.others) {
-            lock::user(db, user_id);
+            turn::of_user(db, user_id, call.now);
         }
         let opening = Opening {
             claim: self.claim,

@@ -4,6 +4,7 @@
 //! call that asked for them and are gone when it returns: nobody keeps them.
 
 pub mod any;
+pub mod citus;
 pub mod clock;
 pub mod datum;
 #[cfg(feature = "delays")]
@@ -27,6 +28,7 @@ pub mod settings;
 pub mod spi;
 pub mod sql;
 pub mod statement;
+pub mod tables;
 pub mod text;
 pub mod transaction;
 pub(crate) mod version;

@@ -4,16 +4,19 @@
 //! transaction's memory; this one does neither. Rows are read as the executor brings them, without
 //! a table of copies, so a million calls in one transaction leave nothing behind.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::thread::LocalKey;
 
 use pgrx::{pg_guard, pg_sys};
 use sso_attr_core::Error;
 
+use super::citus::{self, Legible};
 use super::owner::schema_and_owner;
 use super::planner::{Closed, Way};
 use super::report::raise;
 use super::statement::{Bound, Columns, Params, Statement, check_columns};
+use super::tables::Tables;
 use super::transaction;
 
 /// Whether a call's statements may write.
@@ -36,7 +39,10 @@ pub struct Db {
     security_context: i32,
     /// Where everything that is read or made goes.
     memory: pg_sys::MemoryContext,
+    tables: Cell<Tables>,
     closed: Closed,
+    /// In a cluster; kept for its Drop.
+    _legible: Option<Legible>,
     thread: PhantomData<*mut ()>,
 }
 
@@ -85,13 +91,34 @@ impl Db {
             GetUserIdAndSecContext(&mut caller, &mut security_context);
             SetUserIdAndSecContext(owner, security_context | RESTRICTED as i32);
             let closed = Closed::for_statements();
-            Db { access, schema, caller, security_context, memory, closed, thread: PhantomData }
+            let tables = Cell::new(Tables::Whole);
+            let _legible = citus::is_loaded().then(Legible::make);
+            Db {
+                access,
+                schema,
+                caller,
+                security_context,
+                memory,
+                tables,
+                closed,
+                _legible,
+                thread: PhantomData,
+            }
         }
     }
 
     /// What tells one installation of the extension from the next in the same database.
     pub fn installation(&self) -> u32 {
         self.schema.to_u32()
+    }
+
+    /// Runs `work` with all its statements on these tables. An ERROR ends the connection, so nothing has to
+    /// be put back then.
+    pub fn on<T>(&self, tables: Tables, work: impl FnOnce() -> T) -> T {
+        let former = self.tables.replace(tables);
+        let result = work();
+        self.tables.set(former);
+        result
     }
 
     /// Runs a statement and counts the rows that it returned or changed.
@@ -162,7 +189,7 @@ impl Db {
                     dest: (&raw mut receiver).cast(),
                     ..Default::default()
                 };
-                let code = pg_sys::SPI_execute_plan_extended(statement.plan(), &options);
+                let code = pg_sys::SPI_execute_plan_extended(statement.plan(self.tables.get()), &options);
                 // SPI has made its own memory the current one.
                 pg_sys::MemoryContextSwitchTo(memory);
                 if code < 0 {

@@ -4,6 +4,7 @@
 //! against the columns that PostgreSQL says there are: no wrong use and no altered table makes Rust
 //! read a value as what it is not.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::ffi::CString;
 use std::marker::PhantomData;
@@ -11,16 +12,18 @@ use std::marker::PhantomData;
 use pgrx::pg_sys;
 use sso_attr_core::Error;
 
+use super::citus;
 use super::planner::Way;
 use super::report::raise;
 use super::sql::SqlType;
+use super::tables::Tables;
 
 /// An SQL statement that is prepared on first use and then kept for the life of the backend.
 ///
 /// A kept plan survives DDL, DROP and CREATE EXTENSION (PostgreSQL revalidates it from its text)
 /// and is never freed: it belongs to the backend, and there is one thread.
 /// It is planned once, for any values: planning each of the first five executions anew, as is usual,
-/// costs more than the executions themselves.
+/// costs more than the executions themselves. Only Citus has to know the values, to find the node.
 pub struct Statement<P, C> {
     sql: &'static str,
     pub(super) way: Way,
@@ -49,29 +52,43 @@ impl<P: Params, C: Columns> Statement<P, C> {
         Statement { sql, way, plan: Cell::new(std::ptr::null_mut()), types: PhantomData }
     }
 
-    /// The kept plan.
+    /// The kept plan; for a shard, whose tables come and go, one for this connection.
     ///
     /// # Safety
     /// SPI is connected.
-    pub(super) unsafe fn plan(&self) -> pg_sys::SPIPlanPtr {
+    pub(super) unsafe fn plan(&self, tables: Tables) -> pg_sys::SPIPlanPtr {
         let kept = self.plan.get();
-        if !kept.is_null() {
+        if !kept.is_null() && tables == Tables::Whole {
             return kept;
         }
-        let sql = CString::new(self.sql).unwrap_or_default();
+        // SAFETY: as the caller says.
+        unsafe { self.prepare(tables) }
+    }
+
+    /// # Safety
+    /// SPI is connected.
+    #[cold]
+    unsafe fn prepare(&self, tables: Tables) -> pg_sys::SPIPlanPtr {
+        let may_be_distributed = citus::is_loaded() && tables == Tables::Whole;
+        let sql = tables.named_in(self.sql);
+        let sql = if may_be_distributed { sql } else { without_session(sql) };
+        let options = if may_be_distributed { 0 } else { pg_sys::CURSOR_OPT_GENERIC_PLAN as i32 };
+        let text = CString::new(&*sql).unwrap_or_default();
         // SAFETY: SPI reads types and text only. Keeping moves the plan out of this connection's
         // memory.
         unsafe {
             let plan = pg_sys::SPI_prepare_cursor(
-                sql.as_ptr(),
+                text.as_ptr(),
                 P::OIDS.len() as i32,
                 P::OIDS.as_ptr().cast_mut(),
-                pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
+                options,
             );
-            if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
-                pgrx::error!("SPI cannot prepare: {}", self.sql);
+            if plan.is_null() || tables == Tables::Whole && pg_sys::SPI_keepplan(plan) != 0 {
+                pgrx::error!("SPI cannot prepare: {sql}");
             }
-            self.plan.set(plan);
+            if tables == Tables::Whole {
+                self.plan.set(plan);
+            }
             plan
         }
     }
@@ -79,6 +96,17 @@ impl<P: Params, C: Columns> Statement<P, C> {
     pub(super) fn fail(&self, code: i32) -> ! {
         pgrx::error!("SPI failed with code {code}: {}", self.sql);
     }
+}
+
+/// A statement that inserts rows from lists reads the session that they belong to: by that Citus finds
+/// the node. Elsewhere the id, which the caller has looked up, is taken as it is, which is cheaper.
+fn without_session(sql: Cow<'_, str>) -> Cow<'_, str> {
+    const READ: &str = "FROM sso_attr.session AS s CROSS JOIN ROWS FROM";
+    const FOUND: &str = "WHERE s.id OPERATOR(pg_catalog.=) $1";
+    if !sql.contains(READ) {
+        return sql;
+    }
+    sql.replace("SELECT s.id,", "SELECT $1,").replace(READ, "FROM ROWS FROM").replace(FOUND, "").into()
 }
 
 /// The types of a statement's parameters, as a tuple.

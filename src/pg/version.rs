@@ -84,6 +84,21 @@ macro_rules! by_release {
 }
 pub(crate) use by_release;
 
+/// Whether a backslash in a text between quotes is one, from now on; returns whether it was. From release 19
+/// on it always is.
+///
+/// # Safety
+/// This is the server's one thread.
+pub(super) unsafe fn conform_strings(conform: bool) -> bool {
+    #[cfg(feature = "pg19")]
+    return conform;
+    #[cfg(not(feature = "pg19"))]
+    // SAFETY: as the caller says.
+    unsafe {
+        (&raw mut pg_sys::standard_conforming_strings).replace(conform)
+    }
+}
+
 /// Rows inserted, updated and deleted.
 pub(super) fn rows_written(counts: &PgStat_StatDBEntry) -> i64 {
     #[cfg(any(feature = "pg14", feature = "pg15"))]

@@ -13,13 +13,12 @@ use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::{Error, Result};
 
 use super::attribute::{Attributes, Value, is_sealed};
-use crate::pg::interrupt;
 use crate::pg::report::{collected, push};
 use crate::pg::sql::{Array, ArrayOf, Bool, Envelope, Id, Json, Name, Null, Text, Time};
 use crate::pg::statement::statement;
 use crate::pg::text::TextDatum;
-use crate::pg::transaction;
 use crate::pg::version::by_release;
+use crate::pg::{citus, interrupt, transaction};
 
 /// What became of an attribute that was to be replaced.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,11 +42,12 @@ statement! {
            Array<Null<Time>>, Time) -> (Name) =
         "INSERT INTO sso_attr.attribute AS a
               (session_id, name, value, sealed, expires_at, purge_bin, created_at, updated_at)
-          SELECT $1, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'),
+          SELECT s.id, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'),
                  COALESCE(d.purge_bin, 'infinity'), $7, $7
-          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
-                          pg_catalog.unnest($5), pg_catalog.unnest($6))
-              AS d(name, value, sealed, expires_at, purge_bin)
+          FROM sso_attr.session AS s CROSS JOIN ROWS FROM (
+              pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5),
+              pg_catalog.unnest($6)) AS d(name, value, sealed, expires_at, purge_bin)
+          WHERE s.id OPERATOR(pg_catalog.=) $1
           ON CONFLICT (session_id, name) DO UPDATE
           SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, expires_at = EXCLUDED.expires_at,
               purge_bin = EXCLUDED.purge_bin, created_at = EXCLUDED.created_at, updated_at = EXCLUDED.updated_at
@@ -60,11 +60,12 @@ statement! {
         -> (Name, Time, Time) =
         "INSERT INTO sso_attr.attribute AS a
               (session_id, name, value, sealed, expires_at, purge_bin, created_at, updated_at)
-          SELECT $1, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'),
+          SELECT s.id, d.name, d.value, d.sealed, COALESCE(d.expires_at, 'infinity'),
                  COALESCE(d.purge_bin, 'infinity'), $7, $7
-          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),
-                          pg_catalog.unnest($5), pg_catalog.unnest($6))
-              AS d(name, value, sealed, expires_at, purge_bin)
+          FROM sso_attr.session AS s CROSS JOIN ROWS FROM (
+              pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5),
+              pg_catalog.unnest($6)) AS d(name, value, sealed, expires_at, purge_bin)
+          WHERE s.id OPERATOR(pg_catalog.=) $1
           ON CONFLICT (session_id, name) DO UPDATE
           SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, updated_at = EXCLUDED.updated_at,
               created_at = CASE WHEN a.expires_at OPERATOR(pg_catalog.<=) $7 THEN $7 ELSE a.created_at END,
@@ -83,9 +84,10 @@ statement! {
     SET_KEEPING(Id, Array<Text>, Array<Null<Json>>, Array<Null<Envelope>>, Time) -> (Name, Time, Time) =
         "INSERT INTO sso_attr.attribute AS a
               (session_id, name, value, sealed, purge_bin, created_at, updated_at)
-          SELECT $1, d.name, d.value, d.sealed, 'infinity', $5, $5
-          FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))
-              AS d(name, value, sealed)
+          SELECT s.id, d.name, d.value, d.sealed, 'infinity', $5, $5
+          FROM sso_attr.session AS s CROSS JOIN ROWS FROM (
+              pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) AS d(name, value, sealed)
+          WHERE s.id OPERATOR(pg_catalog.=) $1
           ON CONFLICT (session_id, name) DO UPDATE
           SET value = EXCLUDED.value, sealed = EXCLUDED.sealed, updated_at = EXCLUDED.updated_at
           WHERE a.expires_at OPERATOR(pg_catalog.>) $5
@@ -219,6 +221,12 @@ statement! {
             AND a.expires_at OPERATOR(pg_catalog.>) $3 ", among_names!())
 }
 statement! {
+    LOCK_IN_ORDER(Id, Array<Text>) -> (Text) =
+        "SELECT a.name FROM sso_attr.attribute AS a
+          WHERE a.session_id OPERATOR(pg_catalog.=) $1 AND a.name OPERATOR(pg_catalog.=) ANY ($2)
+          ORDER BY a.name FOR NO KEY UPDATE"
+}
+statement! {
     SEEN_TWICE(Id, Array<Text>) =
         "SELECT FROM pg_catalog.unnest($2) AS d(name)
           CROSS JOIN LATERAL (
@@ -270,7 +278,9 @@ impl Attributes<'_> {
     /// that are left are locked.
     pub fn update_many(&self, entries: &[Entry<'_>]) -> Result<Vec<Updated>> {
         let (id, names, now) = (&self.session, names_of(entries)?, self.now);
-        let is_few = entries.len() <= FEW;
+        self.lock_in_order(names);
+        // Citus cannot take an element of a parameter.
+        let is_few = entries.len() <= FEW && !citus::is_loaded();
         let sealed = entries.iter().filter(|entry| entry.value.is_sealed()).count();
         let row = |(name, at)| (name, at, ());
         let rows = if entries.iter().any(|entry| entry.expires_at.is_some()) {
@@ -306,7 +316,9 @@ impl Attributes<'_> {
     pub fn set_expiry_many(&self, names: &[&str], expiries: &[Timestamp]) -> Result<Vec<usize>> {
         let times = ArrayOf::new(expiries.iter().copied())?;
         let bins = ArrayOf::new(expiries.iter().map(|expires_at| expires_at.purge_bin()))?;
-        let params = (&self.session, texts(names)?, times, bins, self.now);
+        let names_in_order = texts(names)?;
+        self.lock_in_order(names_in_order);
+        let params = (&self.session, names_in_order, times, bins, self.now);
         let rows = self.db.all(&SET_EXPIRY, params, |(name,)| (name, (), ()));
         absent(names.iter().copied(), rows)
     }
@@ -349,7 +361,16 @@ impl Attributes<'_> {
     }
 
     fn delete_after(&self, instant: Timestamp, names: &[&str]) -> Result<u64> {
-        Ok(self.db.run(&DELETE, (&self.session, texts(names)?, instant)))
+        let names = texts(names)?;
+        self.lock_in_order(names);
+        Ok(self.db.run(&DELETE, (&self.session, names, instant)))
+    }
+
+    /// On another node of a cluster nobody sees to it that the statement to come goes along the names.
+    fn lock_in_order(&self, names: ArrayOf<Text>) {
+        if citus::is_loaded() {
+            self.db.run(&LOCK_IN_ORDER, (&self.session, names));
+        }
     }
 
     /// Refuses what others have deleted meanwhile, as [`Attributes::create`] does.

@@ -10,11 +10,17 @@ use crate::pg::spi::Db;
 use crate::pg::sql::{Array, ArrayOf, Bytes, Envelope, Id, Int, Name, Text, Time};
 use crate::pg::statement::statement;
 use crate::pg::text::TextDatum;
+use crate::pg::{citus, clock, transaction};
 
 statement! {
     CHECKS(Int) -> (Bytes, Int) =
         "SELECT check_value, xmin::pg_catalog.text::pg_catalog.int8 FROM sso_attr.key_check
           WHERE key_id OPERATOR(pg_catalog.=) $1"
+}
+statement! {
+    /// On another node a row has another xmin.
+    CHECKS_IN_CLUSTER(Int) -> (Bytes, Time) =
+        "SELECT check_value, created_at FROM sso_attr.key_check WHERE key_id OPERATOR(pg_catalog.=) $1"
 }
 statement! {
     ALL_CHECK_VALUES() -> (Int, Bytes) = "SELECT key_id, check_value FROM sso_attr.key_check ORDER BY key_id"
@@ -60,15 +66,23 @@ statement! {
 /// A check value that is known for a key.
 pub struct Check {
     pub value: Vec<u8>,
-    /// The transaction that stored it.
-    pub transaction: u32,
+    /// Whether it is there for good: one that our own transaction has stored may still be rolled back, also
+    /// to a savepoint; any other visible one is committed.
+    pub is_committed: bool,
 }
 
 /// The check values known for a key: none if it has written nothing, one if all is well.
 pub fn checks(db: &Db, key_id: u32) -> Vec<Check> {
+    if citus::is_loaded() {
+        let start = clock::transaction_start();
+        return db.all(&CHECKS_IN_CLUSTER, (key_id.into(),), |(value, created_at)| Check {
+            value: value.to_vec(),
+            is_committed: created_at < start,
+        });
+    }
     db.all(&CHECKS, (key_id.into(),), |(value, transaction)| Check {
         value: value.to_vec(),
-        transaction: transaction as u32,
+        is_committed: !transaction::is_own(transaction as u32),
     })
 }
 

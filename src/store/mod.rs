@@ -12,6 +12,7 @@ pub mod batch;
 pub mod key;
 pub mod purge;
 pub mod session;
+pub mod turn;
 pub mod user;
 
 #[cfg(feature = "compile_fail")]

@@ -4,6 +4,7 @@ use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::token::Claim;
 use uuid::Uuid;
 
+use crate::pg::citus;
 use crate::pg::datum;
 use crate::pg::interrupt;
 use crate::pg::spi::Db;
@@ -93,6 +94,9 @@ statement! {
 }
 statement! {
     DELETE_ALIASES(Id) = "DELETE FROM sso_attr.session WHERE alias_of OPERATOR(pg_catalog.=) $1"
+}
+statement! {
+    ALIASES(Id) -> (Id) = "SELECT id FROM sso_attr.session WHERE alias_of OPERATOR(pg_catalog.=) $1"
 }
 statement! {
     SHOW(Id) -> (Id, Null<Name>, Null<Name>, Null<Inet>, Null<Name>, Time, Time, Time) =
@@ -277,6 +281,18 @@ pub fn insert_alias(db: &Db, id: Uuid, of: Uuid, now: Timestamp) -> bool {
     db.run(&INSERT_ALIAS, (&id, &of, now)) == 1
 }
 
+/// Deletes the aliases of a session. In a cluster they can be anywhere: to look costs one question to each
+/// shard, to delete without looking a transaction over all nodes.
+fn delete_aliases(db: &Db, of: Uuid) {
+    if citus::is_loaded() {
+        for alias in db.all(&ALIASES, (&of,), |(id,)| id) {
+            db.run(&DELETE, (&alias,));
+        }
+    } else {
+        db.run(&DELETE_ALIASES, (&of,));
+    }
+}
+
 /// All about a session.
 pub fn show(db: &Db, id: Uuid) -> Option<Shown> {
     db.one(&SHOW, (&id,), shown)
@@ -377,7 +393,7 @@ pub fn delete_free(db: &Db, id: Uuid) {
         }
     }
     if db.run(&LOCK_EMPTY, (&id,)) == 1 && db.run(&DELETE_EMPTY, (&id,)) == 1 {
-        db.run(&DELETE_ALIASES, (&id,));
+        delete_aliases(db, id);
     }
 }
 
@@ -385,5 +401,5 @@ pub fn delete_free(db: &Db, id: Uuid) {
 pub fn delete_locked(db: &Db, id: Uuid) {
     db.run(&LOCK_ATTRIBUTES, (&id,));
     db.run(&DELETE, (&id,));
-    db.run(&DELETE_ALIASES, (&id,));
+    delete_aliases(db, id);
 }

@@ -7,10 +7,10 @@ use sso_attr_core::envelope::{self, Place};
 use sso_attr_core::keyring::{Key, Keyring};
 use sso_attr_core::{Error, Result};
 
+use crate::pg::clock;
 use crate::pg::datum::Jsonb;
 use crate::pg::envelope::Envelope;
 use crate::pg::spi::{Access, Db, as_owner};
-use crate::pg::{clock, transaction};
 use crate::store::key;
 
 mod command;
@@ -44,9 +44,7 @@ pub fn sealer(db: &Db) -> Result<Sealer> {
     if stored.is_empty() {
         key::register(db, key.id(), &key.check_value(), clock::now());
     }
-    // A row of our own transaction may still be rolled back, also to a savepoint; any other visible one
-    // is committed.
-    if stored.iter().any(|stored| !transaction::is_own(stored.transaction)) {
+    if stored.iter().any(|stored| stored.is_committed) {
         CONFIRMED.with_borrow_mut(|confirmed| confirmed.push(known));
     }
     Ok(Sealer { ring })
