@@ -34,8 +34,8 @@ BEGIN ATOMIC
         ('monitor', '{}', 'figures to watch', '{
             sso_attr_purge_status, sso_attr_keys, sso_attr_stats, sso_attr_version
         }'),
-        ('operator', '{monitor}', 'those, and purge, rekey and check', '{
-            sso_attr_purge, sso_attr_rekey, sso_attr_check
+        ('operator', '{monitor}', 'those, and purge, rekey, check and distribute', '{
+            sso_attr_purge, sso_attr_rekey, sso_attr_check, sso_attr_distribute
         }');
 END;
 
@@ -102,8 +102,9 @@ CREATE FUNCTION sso_attr.change_grant(verb text, role regrole, what text) RETURN
 LANGUAGE plpgsql SET search_path TO pg_catalog, pg_temp
 AS $$
 DECLARE
-    function regprocedure;
+    change text;
     home name;
+    propagation text;
 BEGIN
     IF role IS NULL THEN
         RAISE EXCEPTION 'role must not be null' USING ERRCODE = 'invalid_parameter_value';
@@ -119,17 +120,30 @@ BEGIN
             HINT = (SELECT format('%s.', string_agg(format('%L opens %s', k.what, k.opens), '; '))
                     FROM sso_attr.kind() AS k WHERE k.what <> 'owner');
     END IF;
-    FOR function IN SELECT * FROM sso_attr.api(what) LOOP
-        PERFORM sso_attr.run_outside_script(CASE verb
-            WHEN 'grant' THEN format('GRANT EXECUTE ON FUNCTION %s TO %s', function, role)
-            ELSE format('REVOKE EXECUTE ON FUNCTION %s FROM %s', function, role)
-        END);
-    END LOOP;
     SELECT n.nspname INTO STRICT home
     FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
     WHERE e.extname = 'sso_attr';
-    IF verb = 'grant' AND NOT has_schema_privilege(role, home, 'USAGE') THEN
-        PERFORM sso_attr.run_outside_script(format('GRANT USAGE ON SCHEMA %I TO %s', home, role));
+    SELECT format(CASE verb
+            WHEN 'grant' THEN 'BEGIN
+                GRANT EXECUTE ON FUNCTION %1$s TO %2$s;
+                IF NOT pg_catalog.has_schema_privilege(%3$L, %4$L, ''USAGE'') THEN
+                    GRANT USAGE ON SCHEMA %4$I TO %2$s;
+                END IF;
+            END'
+            ELSE 'BEGIN REVOKE EXECUTE ON FUNCTION %1$s FROM %2$s; END'
+        END, string_agg(f.function::text, ', '), role, pg_get_userbyid(role), home)
+    INTO STRICT change
+    FROM sso_attr.api(what) AS f (function);
+    IF sso_attr.is_distributed() THEN
+        -- Citus itself would take only some of it to the other nodes, and only from the coordinator.
+        propagation := current_setting('citus.enable_ddl_propagation', true);
+        PERFORM set_config('citus.enable_ddl_propagation', 'off', true);
+        PERFORM sso_attr.run_on_other_nodes(format('DO %L',
+            regexp_replace(change, '^BEGIN', 'BEGIN SET LOCAL citus.enable_ddl_propagation TO off;')));
+    END IF;
+    PERFORM sso_attr.run_outside_script(format('DO %L', change));
+    IF propagation IS NOT NULL THEN
+        PERFORM set_config('citus.enable_ddl_propagation', propagation, true);
     END IF;
 END
 $$;

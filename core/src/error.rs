@@ -103,6 +103,10 @@ pub enum Error {
     #[error("stored row is corrupted: {0}")]
     RowCorrupted(&'static str),
 
+    /// Another node of a cluster cannot be reached, or has not done what it was told.
+    #[error("node {node} has not done its part")]
+    NodeRefuses { node: String, reason: String },
+
     /// The operating system gave no random bytes.
     #[error("operating system provides no random bytes")]
     NoRandom,
@@ -133,6 +137,7 @@ impl Error {
             | Error::SealBroken
             | Error::UnknownFormat { .. }
             | Error::RowCorrupted(_) => &CORRUPTED,
+            Error::NodeRefuses { .. } => &NODE,
             Error::NoRandom => &SYSTEM,
         }
     }
@@ -148,7 +153,7 @@ impl Error {
             Error::UnknownFormat { version, algorithm } => {
                 Some(format!("Its version is {version}, its algorithm {algorithm}."))
             }
-            Error::NoKeyring { reason } => Some(reason.clone()),
+            Error::NoKeyring { reason } | Error::NodeRefuses { reason, .. } => Some(reason.clone()),
             _ => None,
         }
     }
@@ -184,6 +189,9 @@ impl Error {
             Error::SealBroken => "The row was altered or moved; restore it from a backup.",
             Error::UnknownFormat { .. } => {
                 "It was written by a later version of sso_attr: update the library."
+            }
+            Error::NodeRefuses { .. } => {
+                "The nodes before it have done theirs. Repeat the call when it works again."
             }
             Error::DeletedMeanwhile => "The transaction might succeed if retried.",
             Error::Taken(_) | Error::TooDeep { .. } | Error::NotUtf8 | Error::OutOfMemory => return None,
@@ -246,12 +254,15 @@ conditions! {
     RESOURCES = "53000", "insufficient_resources",
         "hashing one password takes more memory than `sso_attr.login_memory` allows for all";
     KEYRING = "55000", "object_not_in_prerequisite_state",
-        "encryption is asked for and there is no keyring, or a key id is not in it";
+        "encryption is asked for and there is no keyring, or a key id is not in it; or the tables cannot be \
+         distributed here";
     CORRUPTED = "XX001", "data_corrupted",
         "a sealed value does not open (it was altered or moved, or its key was replaced), or a row is not \
          one that the functions have written";
     SERIALIZATION = "40001", "serialization_failure",
         "PostgreSQL's own, under REPEATABLE READ and SERIALIZABLE: try the transaction again";
+    NODE = "08000", "connection_exception",
+        "another node of a cluster cannot be reached, or has not done its part of what concerns all nodes";
     SYSTEM = "58000", "system_error", "the operating system provides no random bytes";
 }
 

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use sso_attr_core::Error;
+use sso_attr_core::Result;
 
 use super::call::{changing, reading};
+use super::cluster::{everything_or, on_every_node};
 use crate::maintenance::rekey::{self, Pass};
 use crate::pg::datum::TimestampTz;
 use crate::pg::report::Answer;
@@ -17,7 +18,7 @@ use crate::vault;
 /// Every key that is in the keyring or has written data.
 #[pg_extern(stable)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns off the signature")]
-fn sso_attr_keys() -> Result<
+fn sso_attr_keys() -> std::result::Result<
     TableIterator<
         'static,
         (
@@ -66,28 +67,40 @@ fn sso_attr_keys() -> Result<
     })
 }
 
-/// Encrypts values of other keys anew under the primary one.
+/// Encrypts values of other keys anew under the primary one, on each other node of a cluster first.
 #[pg_extern]
 fn sso_attr_rekey(max_rows: default!(Option<i64>, "NULL")) -> Answer<i64> {
     changing("sso_attr_rekey", |call| {
-        let most = max_rows.unwrap_or(i64::MAX);
-        if most < 0 {
-            return Err(Error::argument("max_rows must not be negative"));
-        }
+        let most = everything_or("max_rows", max_rows)?;
         if most == 0 {
             return Ok(0);
         }
-        vault::renew();
-        let sealer = as_owner(Access::Write, vault::sealer)?;
-        let mut pass = Pass::default();
-        let done = |pass: &Pass| i64::try_from(pass.resealed()).unwrap_or(i64::MAX);
-        while !pass.is_over() && done(&pass) < most {
-            let limit = rekey::BATCH_SIZE.min(most - done(&pass));
-            // A connection for each batch: what it has read is freed with it.
-            batch_as_owner(Access::Write, |db| rekey::batch(db, &sealer, &mut pass, limit))?;
-        }
-        pass.warn_of_unopened();
-        call.audit(|line| line.count(done(&pass).unsigned_abs()));
-        Ok(done(&pass))
+        let resealed = on_every_node("rekey_node", most, reseal)?;
+        call.audit(|line| line.count(resealed.unsigned_abs()));
+        Ok(resealed)
     })
+}
+
+/// What sso_attr_rekey does on this node alone. sql/distribute.sql creates the function.
+#[pg_extern(sql = false)]
+fn rekey_node(max_rows: i64) -> Answer<i64> {
+    changing("sso_attr_rekey", |call| {
+        let resealed = reseal(max_rows)?;
+        call.audit(|line| line.count(resealed.unsigned_abs()));
+        Ok(resealed)
+    })
+}
+
+fn reseal(most: i64) -> Result<i64> {
+    vault::renew();
+    let sealer = as_owner(Access::Write, vault::sealer)?;
+    let mut pass = as_owner(Access::Write, Pass::start);
+    let done = |pass: &Pass| i64::try_from(pass.resealed()).unwrap_or(i64::MAX);
+    while !pass.is_over() && done(&pass) < most {
+        let limit = rekey::BATCH_SIZE.min(most - done(&pass));
+        // A connection for each batch: what it has read is freed with it.
+        batch_as_owner(Access::Write, |db| rekey::batch(db, &sealer, &mut pass, limit))?;
+    }
+    pass.warn_of_unopened();
+    Ok(done(&pass))
 }

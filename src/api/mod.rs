@@ -5,6 +5,7 @@
 mod attributes;
 mod batches;
 mod call;
+mod cluster;
 mod current;
 mod expiry;
 mod keys;

@@ -30,6 +30,7 @@ struct DatabaseState {
     is_due_now: bool,
     /// The sweep so far, if it takes several visits.
     sweep: Visit,
+    rekeyed_at: i64,
     /// Whether the last visit failed; what became of those before the launcher started is not known.
     failed: bool,
     /// The failure that was logged last, so that it is not logged again; empty after a success.
@@ -46,6 +47,7 @@ impl DatabaseState {
             rest: Duration::ZERO,
             is_due_now: true,
             sweep: Visit::default(),
+            rekeyed_at: 0,
             failed: true,
             logged_failure: String::new(),
             refusals: 0,
@@ -65,6 +67,7 @@ impl DatabaseState {
     fn record(&mut self, database: &str, visit: &Visit) {
         self.refusals = if visit.connected { 0 } else { self.refusals + 1 };
         self.is_due_now = visit.unfinished;
+        self.rekeyed_at = visit.rekeyed_at;
         self.failed = !visit.connected || !visit.failure.as_str().is_empty();
         if visit.unfinished {
             self.sweep = *visit;
@@ -185,6 +188,7 @@ impl Launcher {
             connected: false,
             unfinished: false,
             failed_before: state.failed,
+            rekeyed_at: state.rekeyed_at,
             ..state.sweep
         });
         if !worker::run_and_wait("sso_attr purge", "sso_attr_visitor_main", database.oid, self.ticket) {

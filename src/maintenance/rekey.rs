@@ -3,14 +3,16 @@
 //! A batch locks its rows, except those that others have locked, so that a concurrent update is neither
 //! lost nor delayed by more than one batch. The next pass finds the rows that were skipped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use sso_attr_core::Result;
 use sso_attr_core::envelope::{self, Place};
 use sso_attr_core::expiry::Timestamp;
 
-use crate::pg::interrupt;
 use crate::pg::spi::Db;
+use crate::pg::tables::Tables;
+use crate::pg::{citus, interrupt};
+use crate::store::cluster;
 use crate::store::key::{self, Cursor};
 use crate::vault::{self, Sealer};
 
@@ -21,27 +23,39 @@ pub const BATCH_SIZE: i64 = 1000;
 /// have sealed with the former key, and locked rows were skipped.
 const REPEAT_SECONDS: i64 = 3600;
 
-/// How far a pass over the table has come, and how many values it could not open, by key id.
-#[derive(Default)]
+/// How far a pass over the tables has come, and how many values it could not open, by key id.
 pub struct Pass {
+    /// Where there is still something to do, from now on.
+    tables: VecDeque<Tables>,
     cursor: Cursor,
-    over: bool,
     resealed: u64,
     unopened: BTreeMap<u32, u64>,
 }
 
 impl Pass {
-    /// A pass that goes on after the attribute that an earlier one has come to.
-    pub fn resume(cursor: Cursor) -> Pass {
-        Pass { cursor, ..Pass::default() }
+    pub fn start(db: &Db) -> Pass {
+        let tables = cluster::tables(db).into();
+        Pass { tables, cursor: Cursor::default(), resealed: 0, unopened: BTreeMap::new() }
+    }
+
+    /// A pass that goes on after the attribute that an earlier one has come to, in the tables that it was
+    /// in. Where those have moved to another node, it starts over.
+    pub fn resume(db: &Db, tables: Tables, cursor: Cursor) -> Pass {
+        let mut pass = Pass::start(db);
+        if let Some(at) = pass.tables.iter().position(|here| *here == tables) {
+            pass.tables.drain(..at);
+            pass.cursor = cursor;
+        }
+        pass
     }
 
     pub fn is_over(&self) -> bool {
-        self.over
+        self.tables.is_empty()
     }
 
-    pub fn cursor(&self) -> &Cursor {
-        &self.cursor
+    /// How far it has come; `None` at the end.
+    pub fn reached(&self) -> Option<(Tables, &Cursor)> {
+        Some((*self.tables.front()?, &self.cursor))
     }
 
     /// Values encrypted anew so far.
@@ -57,23 +71,37 @@ impl Pass {
     }
 }
 
-/// Whether a key other than the primary one may have sealed values left.
-pub fn is_due(db: &Db, now: Timestamp) -> Result<bool> {
+/// Whether a key other than the primary one may have sealed values left on this node, where the last pass
+/// that found none was at `last`. In a cluster the check values are all nodes' and do not tell when that was.
+pub fn is_due(db: &Db, last: Timestamp, now: Timestamp) -> Result<bool> {
     let primary = vault::keyring()?.primary().id();
-    Ok(key::is_rekey_due(db, primary, now.plus_seconds(-REPEAT_SECONDS)))
+    let horizon = now.plus_seconds(-REPEAT_SECONDS);
+    Ok(match citus::is_loaded() {
+        false => key::is_rekey_due(db, primary, horizon),
+        true => last < horizon && key::is_rekey_due(db, primary, Timestamp::NEVER),
+    })
 }
 
 /// Stores that a whole pass found nothing to do.
 pub fn mark_done(db: &Db, now: Timestamp) -> Result<()> {
-    key::mark_rekeyed(db, vault::keyring()?.primary().id(), now);
+    if !citus::is_loaded() {
+        key::mark_rekeyed(db, vault::keyring()?.primary().id(), now);
+    }
     Ok(())
 }
 
 /// Reseals up to `limit` rows and moves the pass on. No key is fetched while rows are locked.
 pub fn batch(db: &Db, sealer: &Sealer, pass: &mut Pass, limit: i64) -> Result<()> {
+    let Some(tables) = pass.tables.front().copied() else { return Ok(()) };
+    db.on(tables, || reseal_next(db, sealer, pass, limit))
+}
+
+fn reseal_next(db: &Db, sealer: &Sealer, pass: &mut Pass, limit: i64) -> Result<()> {
     let rows = key::pick(db, sealer.key_id(), &pass.cursor, limit);
-    pass.over = (rows.len() as i64) < limit;
-    if let Some(last) = rows.last() {
+    if (rows.len() as i64) < limit {
+        pass.tables.pop_front();
+        pass.cursor = Cursor::default();
+    } else if let Some(last) = rows.last() {
         pass.cursor = Cursor { session: last.session_id, name: last.name.to_string() };
     }
     let mut resealed = Vec::with_capacity(rows.len());

@@ -82,7 +82,7 @@ fn sweep(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
     worker::report_running("removing expired sessions and attributes");
     let start = Instant::now();
     let (attributes, sessions) = (visit.attributes, visit.sessions);
-    let mut sweep = Sweep::start(now);
+    let Some(mut sweep) = in_extension(|db| Sweep::start(db, now))? else { return Ok(()) };
     while !sweep.is_over() && start.elapsed() < TIME_LIMIT {
         worker::reload_if_pending();
         let (share, most) = (settings::purge_share(), settings::purge_batch_size());
@@ -124,13 +124,17 @@ fn rekey(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
     if let Some(interval) = vault::fetched_every() {
         visit.rest_until = visit.rest_until.min(now.plus_seconds(interval.as_secs() as i64).0);
     }
-    let mut pass = match &visit.rekeying {
-        Some(cursor) => {
-            Pass::resume(Cursor { session: cursor.session, name: cursor.name.as_str().to_owned() })
-        }
-        None if try_in_extension(|db| rekey::is_due(db, now))?.unwrap_or(false) => Pass::default(),
-        None => return Ok(()),
+    let last = Timestamp(visit.rekeyed_at);
+    let start = |db: &Db| {
+        Ok(match &visit.rekeying {
+            Some(RekeyCursor { tables, session, name }) => {
+                let cursor = Cursor { session: *session, name: name.as_str().to_owned() };
+                Some(Pass::resume(db, *tables, cursor))
+            }
+            None => rekey::is_due(db, last, now)?.then(|| Pass::start(db)),
+        })
     };
+    let Some(mut pass) = try_in_extension(start)?.flatten() else { return Ok(()) };
     worker::report_running("encrypting values anew under the primary key");
     let start = Instant::now();
     while !pass.is_over() && start.elapsed() < TIME_LIMIT {
@@ -142,14 +146,16 @@ fn rekey(visit: &mut Visit, now: Timestamp) -> Result<(), String> {
     }
     visit.resealed += pass.resealed();
     visit.unfinished = !pass.is_over();
-    visit.rekeying = (!pass.is_over()).then(|| {
-        let Cursor { session, name } = pass.cursor();
-        RekeyCursor { session: *session, name: name.as_str().into() }
+    visit.rekeying = pass.reached().map(|(tables, Cursor { session, name })| RekeyCursor {
+        tables,
+        session: *session,
+        name: name.as_str().into(),
     });
     // At the end of every visit: the next one does not know which values this one could not open.
     pass.warn_of_unopened();
     if pass.is_over() && visit.resealed == 0 {
         try_in_extension(|db| rekey::mark_done(db, now))?;
+        visit.rekeyed_at = now.0;
     } else {
         visit.rest_until = 0;
     }

@@ -5,6 +5,12 @@ use pgrx::pg_sys;
 /// Whether a script is running, to be put back.
 struct WasRunning(bool);
 
+/// Whether one is running.
+pub fn is_running() -> bool {
+    // SAFETY: the backend has one thread.
+    unsafe { pg_sys::creating_extension }
+}
+
 /// Runs `work` as though no script were running. Rights that a script grants pass for rights which the
 /// extension brings along itself, and a dump leaves those out.
 pub fn outside<T>(work: impl FnOnce() -> T) -> T {

@@ -9,6 +9,7 @@
 
 pub mod attribute;
 pub mod batch;
+pub mod cluster;
 pub mod key;
 pub mod purge;
 pub mod session;

@@ -9,9 +9,12 @@ use sso_attr_core::Result;
 use sso_attr_core::expiry::Timestamp;
 use uuid::Uuid;
 
+use crate::pg::citus;
 use crate::pg::spi::Db;
 use crate::pg::sql::{Array, ArrayOf, Id, Int, Null, Text, Time};
 use crate::pg::statement::statement;
+use crate::pg::tables::Tables;
+use crate::store::cluster;
 
 /// Where a sweep has come to in the indexes that it goes through, oldest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,6 +100,13 @@ statement! {
 }
 statement! {
     DELETE_ALIASES(Array<Id>) = "DELETE FROM sso_attr.session WHERE alias_of OPERATOR(pg_catalog.=) ANY ($1)"
+}
+statement! {
+    ALIASES(Array<Id>) -> (Id) =
+        "SELECT id FROM sso_attr.session WHERE alias_of OPERATOR(pg_catalog.=) ANY ($1)"
+}
+statement! {
+    DELETE_ALIAS(Id) = "DELETE FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1"
 }
 statement! {
     AGED(Id, Time, Time) =
@@ -199,9 +209,21 @@ pub fn delete_sessions(db: &Db, sessions: &[Uuid], limit: u64) -> Result<(u64, u
 fn delete(db: &Db, sessions: &[Uuid]) -> Result<u64> {
     let deleted = db.run(&DELETE, (ids(sessions)?,));
     if deleted > 0 {
-        db.run(&DELETE_ALIASES, (ids(sessions)?,));
+        // They can be in other shards than their sessions.
+        db.on(Tables::Whole, || delete_aliases(db, sessions))?;
     }
     Ok(deleted)
+}
+
+fn delete_aliases(db: &Db, sessions: &[Uuid]) -> Result<()> {
+    if citus::is_loaded() {
+        for alias in db.all(&ALIASES, (ids(sessions)?,), |(id,)| id) {
+            db.run(&DELETE_ALIAS, (&alias,));
+        }
+    } else {
+        db.run(&DELETE_ALIASES, (ids(sessions)?,));
+    }
+    Ok(())
 }
 
 /// Makes sessions that were created by `latest` expire now, and counts them. They are found by the time
@@ -233,11 +255,12 @@ pub fn record(db: &Db, run: &Run<'_>) {
     db.run(&RECORD, (run.started_at, run.ended_at, count(run.removed), count(run.uncounted), run.error));
 }
 
-/// The last run and what awaits the next one.
+/// The last run and what awaits the next one, on this node.
 pub fn status(db: &Db, now: Timestamp) -> Status {
+    let oldest = |tables| db.on(tables, || db.one(&OLDEST, (now,), |(oldest,)| oldest).flatten());
     let mut status = Status {
         removed_in_total: db.one(&TOTAL, (), |(total,)| total).flatten().unwrap_or(0),
-        oldest: db.one(&OLDEST, (now,), |(oldest,)| oldest).flatten(),
+        oldest: cluster::tables(db).into_iter().filter_map(oldest).min(),
         ..Status::default()
     };
     db.one(&LAST_RUN, (), |(started_at, ended_at, removed, error)| {

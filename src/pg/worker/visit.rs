@@ -5,6 +5,8 @@ use pgrx::{PgLwLock, pg_shmem_init};
 use sso_attr_core::name::MAX_CHARS;
 use uuid::Uuid;
 
+use crate::pg::tables::Tables;
+
 /// A visit, of which there is only one at a time.
 #[derive(Clone, Copy, Default)]
 pub struct Visit {
@@ -26,6 +28,8 @@ pub struct Visit {
     pub resealed: u64,
     /// Where the rekey pass has come to; `None` if none is under way.
     pub rekeying: Option<RekeyCursor>,
+    /// When a rekey pass last found nothing to do since the launcher started; 0 for never.
+    pub rekeyed_at: i64,
     pub failure: BoundedText<500>,
 }
 
@@ -42,6 +46,7 @@ unsafe impl PGRXSharedMemory for Visit {}
 /// The cursor of a rekey pass, in a form that fits into shared memory.
 #[derive(Clone, Copy)]
 pub struct RekeyCursor {
+    pub tables: Tables,
     pub session: Uuid,
     pub name: BoundedText<{ 4 * MAX_CHARS }>,
 }
