@@ -39,9 +39,7 @@ const EXCEPTIONS: &[(&str, Rule, &str)] = &[
     ("session.LIST_BY_USER", BoundId, "by user"),
     ("session.IDS_BY_USER", BoundId, "by user"),
     ("session.DELETE_ALIASES", BoundId, "aliases are found by their session"),
-    ("batch.CREATE", ReadsSession, "rows of a list, under the bound id"),
-    ("batch.SET", ReadsSession, "rows of a list, under the bound id"),
-    ("batch.SET_KEEPING", ReadsSession, "rows of a list, under the bound id"),
+    ("session.ALIASES", BoundId, "aliases are found by their session"),
 ];
 
 /// What breaks a rule: parameters, and a statement.
