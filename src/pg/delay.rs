@@ -24,7 +24,7 @@ pub(super) fn before_statement() {
     let mut hasher = DefaultHasher::new();
     (seed, std::process::id().wrapping_sub(parent_id()), number).hash(&mut hasher);
     let random = hasher.finish();
-    if number < MOST && random % 8 == 0 {
+    if number < MOST && random.is_multiple_of(8) {
         std::thread::sleep(Duration::from_millis(1 + random / 8 % 50));
     }
 }

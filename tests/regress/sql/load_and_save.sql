@@ -4,7 +4,7 @@
 \pset format unaligned
 \pset tuples_only on
 \pset null '(null)'
-SELECT sso_session_create('load-ann', 'shop', '192.0.2.7'::inet, 'agent', 600) AS ust \gset
+SELECT sso_session_create('load-ann', 'shop', '192.0.2.7'::inet, 'agent', 86400) AS ust \gset
 SELECT session_id AS id FROM sso_session_get(:'ust') \gset
 
 -- All that get shows, and all attributes as one object, decrypted; the expired one is not there.
