@@ -18,7 +18,8 @@ CREATE FUNCTION sso_attr.rekey_node(max_rows bigint) RETURNS bigint
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'rekey_node_wrapper';
 
 -- What a node needs beside the tables, which Citus puts there: the extension, the rights that have been granted
--- here, and no function in a parallel worker, where Citus does not work. To be called again for a new node.
+-- here, and no function in a parallel worker, where Citus does not work. To be called again for a new node, and
+-- after an update.
 CREATE FUNCTION sso_attr.equip_nodes() RETURNS void
 LANGUAGE plpgsql SET search_path TO pg_catalog, pg_temp
 AS $$
@@ -50,9 +51,10 @@ BEGIN
         'BEGIN
             SET LOCAL citus.enable_ddl_propagation TO off;
             SET LOCAL client_min_messages TO warning;
+            SET LOCAL search_path TO pg_catalog, pg_temp;
             CREATE SCHEMA IF NOT EXISTS %1$s;
             CREATE EXTENSION IF NOT EXISTS sso_attr SCHEMA %1$s VERSION %2$L;
-            IF (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = ''sso_attr'') <> %2$L THEN
+            IF (SELECT extversion FROM pg_extension WHERE extname = ''sso_attr'') <> %2$L THEN
                 RAISE EXCEPTION ''the extension has another version there'';
             END IF;
             %3$s; %4$s
@@ -65,7 +67,7 @@ CREATE FUNCTION sso_attr_distribute(shard_count integer DEFAULT NULL) RETURNS vo
 LANGUAGE plpgsql SECURITY DEFINER SET search_path TO pg_catalog, pg_temp SET client_min_messages TO warning
 AS $$
 DECLARE
-    -- As tested; before, rows cannot be locked or shards moved as this needs it.
+    -- The earliest that this has been tested with.
     oldest CONSTANT integer[] := '{13,2}';
     version CONSTANT text := (SELECT extversion FROM pg_extension WHERE extname = 'citus');
     is_coordinator boolean;

@@ -62,7 +62,7 @@ COMMENT ON FUNCTION sso_attr.run_on_other_nodes(text) IS 'Has each other node of
 COMMENT ON FUNCTION sso_attr.purge_node(bigint) IS 'What sso_attr_purge does on one node.';
 COMMENT ON FUNCTION sso_attr.rekey_node(bigint) IS 'What sso_attr_rekey does on one node.';
 COMMENT ON FUNCTION sso_attr.pair_stats(text, text) IS 'What sso_attr_stats shows of one pair of tables.';
-COMMENT ON FUNCTION sso_attr.equip_nodes() IS 'Gives the other nodes of a cluster the extension and the rights that have been granted here; called again after a node has been added.';
+COMMENT ON FUNCTION sso_attr.equip_nodes() IS 'Gives the other nodes of a cluster the extension and the rights that have been granted here; called again after a node has been added or the extension updated.';
 
 COMMENT ON FUNCTION sso_attr_distribute(integer) IS
 'Distributes the tables over the nodes of a cluster of Citus (13.2 or later), with what is in them, in one transaction; called once, on the coordinator. shard_count: into how many parts (NULL = citus.shard_count). Users stay together on one node. The other nodes get the extension and the rights that were granted before; SELECT sso_attr.equip_nodes() gives them to a node that is added later. There is no way back but a dump. Errors: 22023 bad shard_count, 55000 no Citus in this database, an older one, tables that are distributed already or another node than the coordinator, 08000 a node that cannot be equipped.';

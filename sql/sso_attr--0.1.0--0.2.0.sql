@@ -25,7 +25,8 @@ CREATE OR REPLACE FUNCTION sso_attr.rekey_node(max_rows bigint) RETURNS bigint
 LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'rekey_node_wrapper';
 
 -- What a node needs beside the tables, which Citus puts there: the extension, the rights that have been granted
--- here, and no function in a parallel worker, where Citus does not work. To be called again for a new node.
+-- here, and no function in a parallel worker, where Citus does not work. To be called again for a new node, and
+-- after an update.
 CREATE OR REPLACE FUNCTION sso_attr.equip_nodes() RETURNS void
 LANGUAGE plpgsql SET search_path TO pg_catalog, pg_temp
 AS $$
@@ -57,9 +58,10 @@ BEGIN
         'BEGIN
             SET LOCAL citus.enable_ddl_propagation TO off;
             SET LOCAL client_min_messages TO warning;
+            SET LOCAL search_path TO pg_catalog, pg_temp;
             CREATE SCHEMA IF NOT EXISTS %1$s;
             CREATE EXTENSION IF NOT EXISTS sso_attr SCHEMA %1$s VERSION %2$L;
-            IF (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = ''sso_attr'') <> %2$L THEN
+            IF (SELECT extversion FROM pg_extension WHERE extname = ''sso_attr'') <> %2$L THEN
                 RAISE EXCEPTION ''the extension has another version there'';
             END IF;
             %3$s; %4$s
@@ -72,7 +74,7 @@ CREATE OR REPLACE FUNCTION @extschema@.sso_attr_distribute(shard_count integer D
 LANGUAGE plpgsql SECURITY DEFINER SET search_path TO pg_catalog, pg_temp SET client_min_messages TO warning
 AS $$
 DECLARE
-    -- As tested; before, rows cannot be locked or shards moved as this needs it.
+    -- The earliest that this has been tested with.
     oldest CONSTANT integer[] := '{13,2}';
     version CONSTANT text := (SELECT extversion FROM pg_extension WHERE extname = 'citus');
     is_coordinator boolean;
@@ -325,7 +327,7 @@ COMMENT ON FUNCTION sso_attr.run_on_other_nodes(text) IS 'Has each other node of
 COMMENT ON FUNCTION sso_attr.purge_node(bigint) IS 'What sso_attr_purge does on one node.';
 COMMENT ON FUNCTION sso_attr.rekey_node(bigint) IS 'What sso_attr_rekey does on one node.';
 COMMENT ON FUNCTION sso_attr.pair_stats(text, text) IS 'What sso_attr_stats shows of one pair of tables.';
-COMMENT ON FUNCTION sso_attr.equip_nodes() IS 'Gives the other nodes of a cluster the extension and the rights that have been granted here; called again after a node has been added.';
+COMMENT ON FUNCTION sso_attr.equip_nodes() IS 'Gives the other nodes of a cluster the extension and the rights that have been granted here; called again after a node has been added or the extension updated.';
 COMMENT ON FUNCTION @extschema@.sso_attr_distribute(integer) IS
 'Distributes the tables over the nodes of a cluster of Citus (13.2 or later), with what is in them, in one transaction; called once, on the coordinator. shard_count: into how many parts (NULL = citus.shard_count). Users stay together on one node. The other nodes get the extension and the rights that were granted before; SELECT sso_attr.equip_nodes() gives them to a node that is added later. There is no way back but a dump. Errors: 22023 bad shard_count, 55000 no Citus in this database, an older one, tables that are distributed already or another node than the coordinator, 08000 a node that cannot be equipped.';
 COMMENT ON FUNCTION @extschema@.sso_attr_grant(regrole, text) IS
