@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from http.cookies import SimpleCookie
 
 from browser import BrowserTestCase
 from django.conf import settings
@@ -218,9 +219,12 @@ class StorageTests(BrowserTestCase):
     def test_cookies_that_are_no_keys(self):
         for cookie in "x", "x" * 8, "sso_" + "A" * 64, "x" * 4000, "'; DROP TABLE x; --", "\0" * 30, "é" * 30:
             with self.subTest(cookie):
-                self.client.cookies[settings.SESSION_COOKIE_NAME] = cookie
-                self.assertEqual(self.shown(), ("", {}))
-                self.get("/put?a=1")
+                # As a browser that is not one may send it: newer releases of Python refuse to store some of them.
+                sent = {"HTTP_COOKIE": f"{settings.SESSION_COOKIE_NAME}={SimpleCookie().value_encode(cookie)[1]}"}
+                page = self.client.get("/show", **sent).json()
+                self.assertEqual((page["user"], page["session"]), ("", {}))
+                self.client.cookies.clear()
+                self.client.get("/put?a=1", **sent)
                 self.assertTrue(self.key().startswith("sso_"))
         for key in "\0" * 30, "é" * 30, "\udc80" * 30, "x", "", None:
             with self.subTest(key):
