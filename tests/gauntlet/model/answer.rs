@@ -50,4 +50,5 @@ pub const EXISTS: &str = "23505";
 pub const ARGUMENT: &str = "22023";
 pub const TOO_LONG_STATE: &str = "54000";
 pub const NO_KEY: &str = "55000";
+pub const NO_CLUSTER: &str = "55000";
 pub const DENIED: &str = "42501";

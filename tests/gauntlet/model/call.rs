@@ -359,6 +359,8 @@ pub enum Call {
     /// Whether one of the functions that show figures shows any.
     Figures(&'static str),
     CheckRows,
+    /// Over a cluster, of which there is none.
+    Distribute,
     /// Whether sessions outlive a crash.
     SetLogged(bool),
     /// The keyring file is replaced; the first key is the primary one.
@@ -663,6 +665,7 @@ impl Call {
             Call::Rekey { most } => format!("sso_attr_rekey({})", number(*most)),
             Call::Figures(of) => format!("(SELECT count(*) > 0 FROM {of}())"),
             Call::CheckRows => "(SELECT count(*) FROM sso_attr_check())".into(),
+            Call::Distribute => "sso_attr_distribute()".into(),
             Call::SetLogged(logged) => format!("sso_attr_set_logged({logged})"),
             Call::Grant(what) => format!("sso_attr_grant('caller', '{what}')"),
             Call::Revoke(what) => format!("sso_attr_revoke('caller', '{what}')"),

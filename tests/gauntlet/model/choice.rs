@@ -250,11 +250,12 @@ fn operation(random: &mut Random) -> Call {
 
 /// What those who run a server call.
 fn look_after(random: &mut Random) -> Call {
-    match random.below(12) {
+    match random.below(13) {
         0..=3 => Call::Purge { most: *random.pick(&[None, Some(0), Some(1), Some(1000), Some(-1)]) },
         4..=7 => Call::Rekey { most: *random.pick(&[None, None, None, Some(-1)]) },
         8..=9 => Call::Figures(random.pick(&FIGURES)),
         10 => Call::CheckRows,
+        11 => Call::Distribute,
         _ => Call::SetLogged(random.one_in(2)),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::answer::{ARGUMENT, Answer, DENIED, EXISTS, Expected, MISSING, NO_KEY, NOT_LIVE, Outcome};
+use super::answer::{ARGUMENT, Answer, DENIED, EXISTS, Expected, MISSING, NO_CLUSTER, NO_KEY, NOT_LIVE, Outcome};
 use super::arguments::{
     check_address, check_app, check_most, checked, new_name, new_password, read_items, required_or_none,
 };
@@ -721,6 +721,7 @@ impl Model {
             }
             Call::Figures(_) => Ok(Expected::some(true)),
             Call::CheckRows => Ok(Expected::some(0)),
+            Call::Distribute => Err(NO_CLUSTER),
             Call::SetLogged(_) => text(Some(String::new())),
             Call::Grant(what) => {
                 self.state.granted.extend(kinds(what));

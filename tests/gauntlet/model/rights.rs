@@ -26,7 +26,7 @@ pub fn kind(call: &Call) -> Option<Kind> {
         | Call::UserExists { .. }
         | Call::ListUsers => Some(Kind::Login),
         Call::Figures(_) => Some(Kind::Monitor),
-        Call::Purge { .. } | Call::Rekey { .. } | Call::CheckRows => Some(Kind::Operator),
+        Call::Purge { .. } | Call::Rekey { .. } | Call::CheckRows | Call::Distribute => Some(Kind::Operator),
         Call::Grant(_) | Call::Revoke(_) | Call::SetLogged(_) => Some(Kind::Owner),
         Call::MoveAttribute { .. } | Call::MoveSession { .. } | Call::Age { .. } => None,
         Call::Role { .. } | Call::Compare => None,
