@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::answer::{ARGUMENT, Answer, DENIED, EXISTS, Expected, MISSING, NO_CLUSTER, NO_KEY, NOT_LIVE, Outcome};
+use super::answer::{
+    ARGUMENT, Answer, DENIED, EXISTS, Expected, MISSING, NO_CLUSTER, NO_KEY, NOT_LIVE, Outcome,
+};
 use super::arguments::{
     check_address, check_app, check_most, checked, new_name, new_password, read_items, required_or_none,
 };
