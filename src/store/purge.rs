@@ -14,7 +14,7 @@ use crate::pg::spi::Db;
 use crate::pg::sql::{Array, ArrayOf, Id, Int, Null, Text, Time};
 use crate::pg::statement::statement;
 use crate::pg::tables::Tables;
-use crate::store::cluster;
+use crate::store::{cluster, session};
 
 /// Where a sweep has come to in the indexes that it goes through, oldest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,9 +104,6 @@ statement! {
 statement! {
     ALIASES(Array<Id>) -> (Id) =
         "SELECT id FROM sso_attr.session WHERE alias_of OPERATOR(pg_catalog.=) ANY ($1)"
-}
-statement! {
-    DELETE_ALIAS(Id) = "DELETE FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1"
 }
 statement! {
     AGED(Id, Time, Time) =
@@ -218,7 +215,7 @@ fn delete(db: &Db, sessions: &[Uuid]) -> Result<u64> {
 fn delete_aliases(db: &Db, sessions: &[Uuid]) -> Result<()> {
     if citus::is_loaded() {
         for alias in db.all(&ALIASES, (ids(sessions)?,), |(id,)| id) {
-            db.run(&DELETE_ALIAS, (&alias,));
+            session::delete_row(db, alias);
         }
     } else {
         db.run(&DELETE_ALIASES, (ids(sessions)?,));

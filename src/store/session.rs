@@ -286,7 +286,7 @@ pub fn insert_alias(db: &Db, id: Uuid, of: Uuid, now: Timestamp) -> bool {
 fn delete_aliases(db: &Db, of: Uuid) {
     if citus::is_loaded() {
         for alias in db.all(&ALIASES, (&of,), |(id,)| id) {
-            db.run(&DELETE, (&alias,));
+            delete_row(db, alias);
         }
     } else {
         db.run(&DELETE_ALIASES, (&of,));
@@ -400,6 +400,11 @@ pub fn delete_free(db: &Db, id: Uuid) {
 /// Deletes a locked session with its attributes and its other ids.
 pub fn delete_locked(db: &Db, id: Uuid) {
     db.run(&LOCK_ATTRIBUTES, (&id,));
-    db.run(&DELETE, (&id,));
+    delete_row(db, id);
     delete_aliases(db, id);
+}
+
+/// Deletes the row of an id, and by the cascade its attributes.
+pub(super) fn delete_row(db: &Db, id: Uuid) {
+    db.run(&DELETE, (&id,));
 }

@@ -4,6 +4,7 @@ use sso_attr_core::expiry::Timestamp;
 use sso_attr_core::token;
 use uuid::Uuid;
 
+use super::session;
 use crate::pg::spi::Db;
 use crate::pg::sql::{Id, Time};
 use crate::pg::statement::statement;
@@ -14,9 +15,6 @@ statement! {
     TAKE(Id, Time) =
         "INSERT INTO sso_attr.session (id, secret_digest, created_at, last_seen_at, expires_at)
           VALUES ($1, '', $2, $2, $2)"
-}
-statement! {
-    LEAVE(Id) = "DELETE FROM sso_attr.session WHERE id OPERATOR(pg_catalog.=) $1"
 }
 
 /// Holds a user's turn until the transaction is over.
@@ -40,5 +38,5 @@ pub fn of_session(db: &Db, id: Uuid, now: Timestamp) {
 /// A lock of this server would not keep another node waiting; a row of a distributed table does, by its key.
 fn take(db: &Db, id: Uuid, now: Timestamp) {
     db.run(&TAKE, (&id, now));
-    db.run(&LEAVE, (&id,));
+    session::delete_row(db, id);
 }
