@@ -30,7 +30,7 @@ memcheck: ## the SQL surface under valgrind, on that PostgreSQL
 miri: ## what needs no server, in Miri (needs a nightly toolchain)
 	@scripts/miri
 
-gauntlet: ## half an hour of delays at random, random calls, crashes and faults; SEED=n repeats one
+gauntlet: ## ten minutes of delays at random, random calls, crashes and faults; SEED=n repeats one
 	@DELAYS=$${SEED:-$$(date +%s)} scripts/test regress isolation histories
 	@GAUNTLET=long scripts/test gauntlet
 

@@ -42,7 +42,6 @@ extension_sql_file!("../sql/grants.sql", name = "grants", requires = ["users"]);
 extension_sql_file!("../sql/distribute.sql", name = "distribute", requires = ["tables"]);
 extension_sql_file!("../sql/stats.sql", name = "stats", requires = ["distribute"]);
 extension_sql_file!("../sql/durability.sql", name = "durability", requires = ["tables"]);
-
 extension_sql_file!("../sql/finalize.sql", name = "finalize", finalize);
 
 #[allow(unsafe_code, reason = "PostgreSQL calls this symbol when it loads the library")]

@@ -281,16 +281,16 @@ impl Attributes<'_> {
         self.lock_in_order(names);
         // Citus cannot take an element of a parameter.
         let is_few = entries.len() <= FEW && !citus::is_loaded();
-        let sealed = entries.iter().filter(|entry| entry.value.is_sealed()).count();
+        let sealed_count = entries.iter().filter(|entry| entry.value.is_sealed()).count();
         let row = |(name, at)| (name, at, ());
         let rows = if entries.iter().any(|entry| entry.expires_at.is_some()) {
             let (clear, sealed) = values_of(entries)?;
             let params = (id, names, clear, sealed, expiries_of(entries)?, bins_of(entries)?, now);
             self.db.all(&UPDATE, params, row)
-        } else if sealed == 0 {
+        } else if sealed_count == 0 {
             let statement = if is_few { &UPDATE_FEW_CLEAR } else { &UPDATE_CLEAR };
             self.db.all(statement, (id, names, clear_of(entries)?, now), row)
-        } else if is_few && sealed == entries.len() {
+        } else if is_few && sealed_count == entries.len() {
             self.db.all(&UPDATE_FEW_SEALED, (id, names, sealed_of(entries)?, now), row)
         } else {
             let (clear, sealed) = values_of(entries)?;
